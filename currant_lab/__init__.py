@@ -1,0 +1,1 @@
+"""Currant Lab."""
