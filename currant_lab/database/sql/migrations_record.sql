@@ -1,0 +1,1 @@
+INSERT INTO currant.migrations (version, name) VALUES ($1, $2)

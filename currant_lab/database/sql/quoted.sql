@@ -1,0 +1,2 @@
+-- repeatable
+SELECT pg_catalog.quote_ident($1)
