@@ -24,6 +24,7 @@ __all__ = [
     "ExecutionInfo",
     "Finished",
     "QueueCount",
+    "attempts_of",
     "batch_counts",
     "batch_ids",
     "counts",
@@ -35,6 +36,7 @@ __all__ = [
     "queues",
     "read",
     "results",
+    "unknown",
 ]
 
 COUNT_LIMIT = 20_000
@@ -168,16 +170,19 @@ async def list_executions(
     return [_info(record) for record in records]
 
 
-async def ended(database: Database, ids: Sequence[bytes]) -> tuple[list[Ended], set[bytes]]:
-    """(those of `ids` that have ended, those that the database doesn't know)."""
+async def ended(database: Database, ids: Sequence[bytes]) -> list[Ended]:
+    """How those of `ids` that have ended did so. A result above 64 kB stays behind: see `results`."""
     records = await database.fetch("executions_ended", ids, min(ids), max(ids), RESULT_INLINE)
-    unknown = set(ids)
-    found = []
-    for own, status, attempt, error, result in records:
-        unknown.discard(own)
-        if status is not None:
-            found.append(Ended(own, status, attempt, _decode_error(error) if error else None, result))
-    return found, unknown
+    return [
+        Ended(own, status, attempt, _decode_error(error) if error else None, result)
+        for own, status, attempt, error, result in records
+    ]
+
+
+async def unknown(database: Database, ids: Sequence[bytes]) -> set[bytes]:
+    """Those of `ids` that the database doesn't know."""
+    records = await database.fetch("executions_find", ids, min(ids), max(ids))
+    return set(ids).difference(record["id"] for record in records)
 
 
 async def results(database: Database, ids: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -115,11 +115,17 @@ class BatchWriter:
     """Writes one map, in one transaction: all of it is there after `commit`, or nothing.
 
     `write` and `commit` belong to the block of `async with`; leaving it without `commit` undoes everything.
+
+    Attributes:
+        batch: the batch's number.
+        size: how many executions it has, the new ones included once they are committed.
+        is_in_doubt: a commit was sent and has not been answered.
     """
 
     def __init__(self, database: Database, placement: Placement, name: str | None = None) -> None:
         self.batch = 0
         self.size = 0
+        self.is_in_doubt = False
         self._database = database
         self._placement = placement
         self._name = name
@@ -163,7 +169,9 @@ class BatchWriter:
             await self._execute("wake_send", [wake])
         self.size += self._written
         transaction, self._transaction = self._transaction, None
+        self.is_in_doubt = True
         await transaction.commit()
+        self.is_in_doubt = False
         return wake
 
     async def _leave(self, error: BaseException | None) -> None:

@@ -1,0 +1,1 @@
+"""What a person holds: jobs, executions, batches, and the client under them."""

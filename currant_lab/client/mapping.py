@@ -1,0 +1,161 @@
+"""A map on its way into the database: encoded in chunks, written by COPY, in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from currant_lab.client.batch import Batch
+from currant_lab.client.futures import Steps
+from currant_lab.client.submitter import is_passing, patiently_again
+from currant_lab.database.submit import BatchWriter, Placement
+from currant_lab.errors import CurrantError, DatabaseUnavailable
+from currant_lab.ids import new_ids
+from currant_lab.jobs import JobSpec
+from currant_lab.values import encode_args
+
+if TYPE_CHECKING:
+    from currant_lab.client.client import Client
+
+__all__ = ["map_steps"]
+
+_CHUNK = 5_000
+_KEPT_ROWS = 50_000
+_KEPT_BYTES = 32 * 1024 * 1024
+"""Up to here a map is encoded as a whole before a transaction is opened: one that waits for a slow iterable would
+hold back vacuum in the whole database, and what is kept can be written again when the connection breaks."""
+
+
+def map_steps(
+    client: Client, spec: JobSpec, placement: Placement, calls: Iterator[tuple[Any, ...]], name: str | None
+) -> Steps[Batch]:
+    """Submit one execution per tuple of positional arguments, all or none.
+
+    Raises:
+        InvalidArguments, NotStorable: a call was refused; a note says which. Nothing was written.
+        DatabaseUnavailable: nothing was written.
+    """
+    chunks = _encoded(client, spec, calls)
+    kept, is_all = _keep(chunks)
+    if not kept and name is None:
+        return Batch(client, placement, b"", name=None, number=None)
+    if is_all:
+        ids, number, is_whole = yield _write_kept(client, placement, name, kept)
+    else:
+        ids, number, is_whole = yield from _stream(client, placement, name, itertools.chain([kept], chunks))
+    return Batch(client, placement, ids, name=name, number=number if is_whole else None)
+
+
+def _encoded(client: Client, spec: JobSpec, calls: Iterator[tuple[Any, ...]]) -> Iterator[list[bytes]]:
+    limit = client.payload_limit
+    done = 0
+    while True:
+        chunk: list[bytes] = []
+        try:
+            for call in itertools.islice(calls, _CHUNK):
+                chunk.append(encode_args(spec, call, {}, limit))  # noqa: PERF401 - the index of a refused one is told
+        except CurrantError as error:
+            error.add_note(f"in call {done + len(chunk)} of this map, counted from 0; nothing was submitted")
+            raise
+        if not chunk:
+            return
+        done += len(chunk)
+        yield chunk
+
+
+def _keep(chunks: Iterator[list[bytes]]) -> tuple[list[bytes], bool]:
+    """(the first calls, whether these are all)."""
+    kept: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        kept += chunk
+        size += sum(map(len, chunk))
+        if len(kept) >= _KEPT_ROWS or size >= _KEPT_BYTES:
+            return kept, False
+    return kept, True
+
+
+def _stream(
+    client: Client, placement: Placement, name: str | None, chunks: Iterator[list[bytes]]
+) -> Steps[tuple[bytes, int, bool]]:
+    """Write chunk after chunk in one transaction, while the next is encoded."""
+    writer = BatchWriter(client.database, placement, name)
+    yield writer.__aenter__()
+    try:
+        ids = bytearray()
+        for chunk in chunks:
+            ids += b"".join((yield writer.write(new_ids(len(chunk)), chunk)))
+        wake = yield writer.commit()
+    except BaseException as error:
+        yield writer.__aexit__(type(error), error, None)
+        if not isinstance(error, DatabaseUnavailable) or not (yield _was_committed(client, writer)):
+            raise
+        wake = None
+    else:
+        yield writer.__aexit__(None, None, None)
+    yield _tell(client, wake)
+    return bytes(ids), writer.batch, writer.size == len(ids) // 16
+
+
+async def _write_kept(
+    client: Client, placement: Placement, name: str | None, args: Sequence[bytes]
+) -> tuple[bytes, int, bool]:
+    """Write a map that is held in memory; again, while the connection is lost."""
+    ids = new_ids(len(args)) if args else []
+    try:
+        return await _write_once(client, placement, name, ids, args)
+    except DatabaseUnavailable as error:
+        if not is_passing(error):
+            raise
+        last: Exception = error
+    async for _ in patiently_again(client.patience):
+        try:
+            found = await _find_written(client, name, ids)
+            return found or await _write_once(client, placement, name, ids, args)
+        except (DatabaseUnavailable, asyncpg.UniqueViolationError) as error:
+            if isinstance(error, DatabaseUnavailable) and not is_passing(error):
+                raise
+            last = error  # taken: the attempt before was committing just now, and the next look finds it
+    raise last
+
+
+async def _write_once(
+    client: Client, placement: Placement, name: str | None, ids: Sequence[bytes], args: Sequence[bytes]
+) -> tuple[bytes, int, bool]:
+    taken: list[bytes] = []
+    async with BatchWriter(client.database, placement, name) as writer:
+        for start in range(0, len(ids), _CHUNK):
+            end = start + _CHUNK
+            taken += await writer.write(ids[start:end], args[start:end])
+        wake = await writer.commit()
+    if wake:
+        client.submitted([wake])
+    return b"".join(taken), writer.batch, writer.size == len(ids)
+
+
+async def _find_written(client: Client, name: str | None, ids: Sequence[bytes]) -> tuple[bytes, int, bool] | None:
+    """What an attempt whose answer was lost has written, if it has. A named batch finds its own by itself."""
+    number = None if name is not None else await client.database.fetchval("batch_of_part", ids[0])
+    if number is None:
+        return None
+    client.submitted(["+"])
+    return b"".join(ids), number, True
+
+
+async def _was_committed(client: Client, writer: BatchWriter) -> bool:
+    """Whether a commit whose answer was lost has happened all the same."""
+    if not writer.is_in_doubt:
+        return False
+    async for _ in patiently_again(client.patience):
+        with contextlib.suppress(DatabaseUnavailable):
+            return bool(await client.database.fetchval("batch_size", writer.batch) == writer.size)
+    return False
+
+
+async def _tell(client: Client, wake: str | None) -> None:
+    if wake:
+        client.submitted([wake])
