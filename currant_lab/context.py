@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from currant_lab.errors import CurrantError
 
-__all__ = ["Running", "progress", "running", "track"]
+__all__ = ["Running", "progress", "running", "running_variable", "track"]
 
 T = TypeVar("T")
 
@@ -29,12 +29,12 @@ class Running:
     reported: bool = field(default=True)  # whether the pool has passed the progress on
 
 
-_running: ContextVar[Running | None] = ContextVar("currant_running", default=None)
+running_variable: ContextVar[Running | None] = ContextVar("currant_running", default=None)
 
 
 def running() -> Running | None:
     """The execution whose handler calls this, or None outside of one."""
-    return _running.get()
+    return running_variable.get()
 
 
 def progress(share: float, note: str | None = None) -> None:
@@ -47,7 +47,7 @@ def progress(share: float, note: str | None = None) -> None:
     Raises:
         CurrantError: called outside of a handler.
     """
-    here = _running.get()
+    here = running_variable.get()
     if here is None:
         raise CurrantError("progress() tells of a running execution: call it inside a job's function")
     here.progress = min(max(float(share), 0.0), 1.0)
@@ -65,7 +65,7 @@ def track(items: Iterable[T], total: int | None = None, note: str | None = None)
     """
     if total is None:
         total = len(items) if hasattr(items, "__len__") else None
-    tell = _running.get() is not None
+    tell = running_variable.get() is not None
     prefix = f"{note} " if note else ""
     for done, item in enumerate(items):
         if tell:

@@ -101,7 +101,8 @@ class UnknownExecution(CurrantError, LookupError):
 
 
 class Retry(Exception):
-    """Raised by a handler: run this execution again, if it has a retry left.
+    """Raised by a handler: run this execution again, at most `retries` times where its job sets them,
+    else as often as it asks.
 
     Args:
         after: seconds to wait; by default the job's backoff.

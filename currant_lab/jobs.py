@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import random
 import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,35 @@ class Policy:
         elif not isinstance(options.get("backoff", Backoff()), Backoff):
             raise InvalidArguments(f"backoff is seconds or Backoff(...), not {options['backoff']!r}")
         return replace(self, **options)
+
+    def row_options(self, base: Policy) -> str | None:
+        """The JSON for `executions.options`: timeout and backoff where they differ from `base`, the job's own."""
+        differing: dict[str, object] = {}
+        if self.timeout != base.timeout:
+            differing["timeout"] = self.timeout
+        if self.backoff != base.backoff:
+            differing["backoff"] = asdict(self.backoff)
+        return json.dumps(differing) if differing else None
+
+    def of_row(self, retries: int | None, options: str | None) -> Policy:
+        """This policy, a job's own, as changed by an execution's `retries` and `options` columns.
+
+        Raises:
+            InvalidArguments: the row holds options that no submit would have written.
+        """
+        if options is None and (retries is None or retries == self.retries):
+            return self
+        changes: dict[str, Any] = {} if retries is None else {"retries": retries}
+        if options is not None:
+            try:
+                row = json.loads(options)
+                if "timeout" in row:
+                    changes["timeout"] = row["timeout"]
+                if "backoff" in row:
+                    changes["backoff"] = Backoff(**row["backoff"])
+            except (TypeError, ValueError) as error:
+                raise InvalidArguments(f"the row's options are not Currant's: {error}") from None
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

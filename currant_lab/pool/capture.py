@@ -1,0 +1,133 @@
+"""What a handler prints, logs or warns goes to its execution's log, never into an unrelated cell."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections import deque
+from contextvars import ContextVar
+from typing import Any, TextIO
+
+__all__ = ["Capture", "Log", "current_log"]
+
+HEAD_CHARS = 8_000
+TAIL_CHARS = 56_000
+"""An execution's log keeps its first 8,000 and its last 56,000 characters."""
+
+
+class Log:
+    """A bounded text: 100 MB of prints cost 64,000 characters."""
+
+    __slots__ = ("_head", "_head_size", "_tail", "_tail_size", "written")
+
+    def __init__(self) -> None:
+        self._head: list[str] = []
+        self._head_size = 0
+        self._tail: deque[str] = deque()
+        self._tail_size = 0
+        self.written = 0
+
+    def write(self, text: str) -> None:
+        """Append `text`; the middle of the whole is forgotten when it grows too long."""
+        self.written += len(text)
+        room = HEAD_CHARS - self._head_size
+        if room > 0:
+            self._head.append(text[:room])
+            self._head_size += len(self._head[-1])
+            text = text[room:]
+        if not text:
+            return
+        text = text[-TAIL_CHARS:]
+        self._tail.append(text)
+        self._tail_size += len(text)
+        while self._tail_size - len(self._tail[0]) >= TAIL_CHARS:
+            self._tail_size -= len(self._tail.popleft())
+
+    def text(self) -> str | None:
+        """The log, with a line in place of what was left out; None when nothing was written."""
+        if not self.written:
+            return None
+        head, tail = "".join(self._head), "".join(self._tail)[-TAIL_CHARS:]
+        left_out = self.written - len(head) - len(tail)
+        middle = f"\n… {left_out:,} characters left out …\n" if left_out else ""
+        return f"{head}{middle}{tail}"
+
+
+current_log: ContextVar[Log | None] = ContextVar("currant_log", default=None)
+
+
+class _Stream(io.TextIOBase):
+    """Stands in for sys.stdout or sys.stderr: writes to the log of the running execution, if there is one."""
+
+    def __init__(self, original: TextIO) -> None:
+        self.original = original
+
+    def write(self, text: str) -> int:
+        log = current_log.get()
+        if log is None:
+            return self.original.write(text)
+        log.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if current_log.get() is None:
+            self.original.flush()
+
+    def isatty(self) -> bool:
+        return current_log.get() is None and self.original.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self.original.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return getattr(self.original, "encoding", "utf-8")
+
+    @property
+    def buffer(self) -> Any:
+        return self.original.buffer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
+
+
+class _LogHandler(logging.Handler):
+    """Copies log records made while an execution runs into its log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = current_log.get()
+        if log is not None:
+            log.write(self.format(record) + "\n")
+
+
+class Capture:
+    """Puts the stand-ins in place while a pool runs."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, _Stream] = {}
+        self._handler = _LogHandler()
+
+    def install(self) -> None:
+        """Replace sys.stdout and sys.stderr, and listen to the root logger."""
+        for name in ("stdout", "stderr"):
+            original = getattr(sys, name)
+            if original is not None and not isinstance(original, _Stream):
+                self._streams[name] = _Stream(original)
+                setattr(sys, name, self._streams[name])
+        logging.getLogger().addHandler(self._handler)
+
+    def remove(self) -> None:
+        """Put back what was there, unless somebody has replaced it since."""
+        for name, stream in self._streams.items():
+            if getattr(sys, name) is stream:
+                setattr(sys, name, stream.original)
+        self._streams.clear()
+        logging.getLogger().removeHandler(self._handler)

@@ -1,0 +1,80 @@
+"""A handler's call on its way to another process of this machine, and back with what it printed.
+
+Functions travel by cloudpickle between a pool and its own processes; the database never sees them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cloudpickle
+
+from currant_lab.outcomes import ErrorInfo
+from currant_lab.pool.capture import Log
+from currant_lab.pool.describe import describe
+
+__all__ = ["ShippedCall", "ShippedResult", "call_shipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedCall:
+    """A function with its arguments, as bytes that any process with this package can call."""
+
+    payload: bytes
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> ShippedCall:
+        """Pack a call. A job's function is packed by value: its name in its module means the job."""
+        return cls(cloudpickle.dumps((function, args, kwargs)))
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedResult:
+    """What came of a `ShippedCall`. Value and error are packed, so that one which can't be unpacked is this
+    execution's failure and not the executor's. `info` is set when it failed."""
+
+    packed: bytes | None
+    info: ErrorInfo | None
+    logs: str | None
+
+    def value(self) -> Any:
+        """What the handler returned, where `info` is None."""
+        return cloudpickle.loads(self.packed or b"")
+
+    def error(self) -> BaseException:
+        """What the handler raised, where `info` is set; a plain Exception if it could not travel."""
+        with contextlib.suppress(Exception):
+            error = cloudpickle.loads(self.packed or b"")
+            if isinstance(error, BaseException):
+                return error
+        return Exception(self.info.message if self.info else "")
+
+
+class _Writer(io.TextIOBase):
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def write(self, text: str) -> int:
+        self._log.write(text)
+        return len(text)
+
+
+def call_shipped(call: ShippedCall) -> ShippedResult:
+    """Run in the other process: call the function with its output caught."""
+    log = Log()
+    writer = _Writer(log)
+    try:
+        function, args, kwargs = cloudpickle.loads(call.payload)
+        with contextlib.redirect_stdout(writer), contextlib.redirect_stderr(writer):
+            value = function(*args, **kwargs)
+        return ShippedResult(cloudpickle.dumps(value), None, log.text())
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome
+        info = describe(error, own_frames=1)
+        packed = None
+        with contextlib.suppress(Exception):
+            packed = cloudpickle.dumps(error.with_traceback(None))
+        return ShippedResult(packed, info, log.text())
