@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -21,7 +21,6 @@ from currant_lab.client.reading import Reader
 from currant_lab.client.submitter import Submitter
 from currant_lab.client.waiting import Waits
 from currant_lab.database import control, inspect
-from currant_lab.database.connect import Database
 from currant_lab.database.inspect import Ended, ExecutionInfo
 from currant_lab.database.submit import NewExecution, Placement, insert_with
 from currant_lab.errors import CurrantError, InvalidArguments, UnknownExecution
@@ -30,6 +29,9 @@ from currant_lab.loop import background
 from currant_lab.outcomes import Outcome
 from currant_lab.settings import Settings
 from currant_lab.values import DEFAULT_LIMIT
+
+if TYPE_CHECKING:
+    from currant_lab.database.connect import Database
 
 __all__ = ["Client"]
 

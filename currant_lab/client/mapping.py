@@ -7,8 +7,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-
 from currant_lab.client.batch import Batch
 from currant_lab.client.futures import Steps
 from currant_lab.client.submitter import is_passing, patiently_again
@@ -105,6 +103,8 @@ async def _write_kept(
     client: Client, placement: Placement, name: str | None, args: Sequence[bytes]
 ) -> tuple[bytes, int, bool]:
     """Write a map that is held in memory; again, while the connection is lost."""
+    from asyncpg import UniqueViolationError
+
     ids = new_ids(len(args)) if args else []
     try:
         return await _write_once(client, placement, name, ids, args)
@@ -116,7 +116,7 @@ async def _write_kept(
         try:
             found = await _find_written(client, name, ids)
             return found or await _write_once(client, placement, name, ids, args)
-        except (DatabaseUnavailable, asyncpg.UniqueViolationError) as error:
+        except (DatabaseUnavailable, UniqueViolationError) as error:
             if isinstance(error, DatabaseUnavailable) and not is_passing(error):
                 raise
             last = error  # taken: the attempt before was committing just now, and the next look finds it

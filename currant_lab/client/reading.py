@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from currant_lab.database.connect import Database
 from currant_lab.database.inspect import ExecutionInfo, read
 from currant_lab.errors import UnknownExecution
+
+if TYPE_CHECKING:
+    from currant_lab.database.connect import Database
 
 __all__ = ["Reader"]
 

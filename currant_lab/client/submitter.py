@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from currant_lab.database.connect import Database
-from currant_lab.database.reasons import CONNECTION_LOST
 from currant_lab.database.submit import NewExecution, insert, insert_again
 from currant_lab.errors import CurrantError, DatabaseUnavailable
 from currant_lab.loop import background
+
+if TYPE_CHECKING:
+    from currant_lab.database.connect import Database
 
 __all__ = ["Submitter", "is_passing", "patiently_again"]
 
@@ -22,6 +25,8 @@ _log = logging.getLogger("currant")
 _ROWS = 2_000
 _BYTES = 4 * 1024 * 1024
 """The most that one statement takes: it answers within some 50 ms."""
+
+_LINGER_S = 0.2
 
 Ticket = concurrent.futures.Future[None] | asyncio.Future[None]
 
@@ -42,6 +47,9 @@ class Submitter:
         self._queue: deque[tuple[NewExecution, Ticket]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._is_called = False
+        self._is_closing = False
+        self._more = asyncio.Event()
+        self._in_flight: list[tuple[NewExecution, Ticket]] = []
 
     def add(self, row: NewExecution, ticket: Ticket) -> None:
         """Write `row` with the next statement; `ticket` resolves when it is on disk. A ticket that is cancelled
@@ -49,31 +57,68 @@ class Submitter:
         self._queue.append((row, ticket))
         if not self._is_called:  # one wake-up of the loop for all that come before it looks
             self._is_called = True
-            background.call_soon(self._start)
+            if background.is_current:
+                self._start()
+            else:
+                background.call_soon(self._start)
 
     async def close(self) -> None:
         """Wait for what is on its way."""
+        self._is_closing = True
+        self._more.set()
         if self._task is not None:
             await asyncio.wait({self._task})
 
     def _start(self) -> None:
         self._is_called = False
+        self._more.set()
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
+        """Write group after group. The connection is kept a moment longer than there is something to write: taking
+        it anew for each of many submits in a row would cost a quarter of their time."""
         while self._queue:
-            group = self._next_group()
-            if not group:
-                continue
-            rows = [row for row, _ in group]
+            self._in_flight = []
             try:
-                sent = await self._write(rows)
+                async with self._database.acquire() as conn:
+                    while await self._await_group():
+                        sent = await insert(self._database, conn, [row for row, _ in self._in_flight])
+                        self._done(sent)
             except Exception as error:  # noqa: BLE001 - it belongs to those who wait for the tickets
-                _resolve([ticket for _, ticket in group], error)
-            else:
-                _resolve([ticket for _, ticket in group], None)
-                self._after(sent)
+                # Without a connection there is no group yet, and one has to be told.
+                self._in_flight = self._in_flight or self._next_group()
+                await self._after_error(error)
+
+    async def _await_group(self) -> bool:
+        """Take the next group, waiting a moment for one; whether there is one."""
+        self._in_flight = self._next_group()
+        if not self._in_flight and not self._is_closing:
+            self._more.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER_S):
+                    await self._more.wait()
+            self._in_flight = self._next_group()
+        return bool(self._in_flight)
+
+    def _done(self, sent: Sequence[str]) -> None:
+        group, self._in_flight = self._in_flight, []
+        _resolve([ticket for _, ticket in group], None)
+        self._after(sent)
+
+    async def _after_error(self, error: Exception) -> None:
+        """While the connection is lost, insert again: rows that got through before it broke are found."""
+        rows = [row for row, _ in self._in_flight]
+        if rows and isinstance(error, DatabaseUnavailable) and is_passing(error):
+            async for _ in patiently_again(self._patience):
+                try:
+                    return self._done(await insert_again(self._database, rows))
+                except Exception as again:  # noqa: BLE001 - as above
+                    error = again
+                    if not (isinstance(again, DatabaseUnavailable) and is_passing(again)):
+                        break
+        group, self._in_flight = self._in_flight, []
+        return _resolve([ticket for _, ticket in group], error)
 
     def _next_group(self) -> list[tuple[NewExecution, Ticket]]:
         group: list[tuple[NewExecution, Ticket]] = []
@@ -85,26 +130,11 @@ class Submitter:
                 size += len(row.args)
         return group
 
-    async def _write(self, rows: Sequence[NewExecution]) -> list[str]:
-        """Insert, and while the connection is lost, again: rows that got through before it broke are found."""
-        try:
-            return await insert(self._database, rows)
-        except DatabaseUnavailable as error:
-            if not is_passing(error):
-                raise
-            first = error
-        async for _ in patiently_again(self._patience):
-            try:
-                return await insert_again(self._database, rows)
-            except DatabaseUnavailable as error:
-                if not is_passing(error):
-                    raise
-                first = error
-        raise first
-
 
 def is_passing(error: DatabaseUnavailable) -> bool:
     """Whether trying again may help: the connection broke, or can't be made just now."""
+    from currant_lab.database.reasons import CONNECTION_LOST
+
     return isinstance(error.__cause__ or error.__context__, CONNECTION_LOST)
 
 
@@ -129,8 +159,9 @@ class patiently_again:  # noqa: N801 - reads as what it does
 def _resolve(tickets: Sequence[Ticket], error: Exception | None) -> None:
     """Resolve tickets: a thread's at once, those of a loop together in one call to it."""
     by_loop: defaultdict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = defaultdict(list)
+    here = asyncio.get_running_loop()
     for ticket in tickets:
-        if isinstance(ticket, asyncio.Future):
+        if isinstance(ticket, asyncio.Future) and ticket.get_loop() is not here:
             by_loop[ticket.get_loop()].append(ticket)
         else:
             _settle(ticket, error)

@@ -13,12 +13,15 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from currant_lab.database.connect import Database
 from currant_lab.database.inspect import Ended, ended, unknown
 from currant_lab.errors import CurrantError, DatabaseUnavailable
 from currant_lab.loop import background
 from currant_lab.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from currant_lab.database.connect import Database
 
 __all__ = ["UNKNOWN", "Waits", "Watch"]
 
@@ -298,5 +301,4 @@ class Waits:
     async def _close_ears(self) -> None:
         if self._ears is not None:
             self._ears.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ears
+            await asyncio.wait({self._ears})

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-import asyncpg
-
-from currant_lab.database.connect import Database
 from currant_lab.database.statements import statement
 from currant_lab.errors import InvalidArguments
 from currant_lab.jobs import check_name
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from currant_lab.database.connect import Database
 
 __all__ = ["Cancelled", "Pruned", "cancel", "pause", "prune", "resume", "retry"]
 
@@ -113,6 +116,8 @@ async def _drop_partitions(database: Database, before: datetime) -> tuple[int, i
 
 async def _drop(database: Database, part: asyncpg.Record, arguments: tuple[object, ...]) -> int | None:
     """Drop a partition unless something old has just finished into it; how many executions went with it."""
+    import asyncpg
+
     async with database.acquire() as conn:
         try:
             async with conn.transaction():

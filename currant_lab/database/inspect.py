@@ -6,16 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
-from currant_lab.database.connect import Database
 from currant_lab.errors import InvalidArguments, UnknownExecution
 from currant_lab.outcomes import ErrorInfo
 from currant_lab.status import Status
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from currant_lab.database.connect import Database
 
 __all__ = [
     "COUNT_LIMIT",

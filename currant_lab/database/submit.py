@@ -9,12 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from currant_lab.database.connect import Database
 from currant_lab.database.statements import statement
 from currant_lab.errors import CurrantError, InvalidArguments
+
+if TYPE_CHECKING:
+    from currant_lab.database.connect import Database
 
 __all__ = ["BatchWriter", "NewExecution", "Placement", "insert", "insert_again", "insert_with"]
 
@@ -48,13 +50,17 @@ class NewExecution:
     args: bytes
 
 
-async def insert(database: Database, rows: Sequence[NewExecution]) -> list[str]:
+async def insert(database: Database, conn: Any, rows: Sequence[NewExecution]) -> list[str]:
     """Write executions in one statement and return the wake-ups that went out with it.
 
-    Raises:
-        DatabaseUnavailable: it may or may not have happened: see `insert_again`.
+    Where the connection breaks it may or may not have happened: see `insert_again`.
+
+    Args:
+        database: where to.
+        conn: one of its connections.
+        rows: what to write.
     """
-    async with database.acquire() as conn, _transaction(conn, needed=database.pooled):
+    async with conn.transaction() if database.pooled else contextlib.nullcontext():
         return await _insert(conn, database.schema, rows, [row.id for row in rows])
 
 
@@ -87,6 +93,8 @@ async def insert_with(connection: Any, schema: str, row: NewExecution) -> None:
 
 
 async def _insert(conn: Any, schema: str, rows: Sequence[NewExecution], ids: Sequence[object]) -> list[str]:
+    if len(rows) == 1 and not rows[0].placement.delay and rows[0].placement.at is None:
+        return await _insert_one(conn, schema, rows[0], ids[0])
     places = [row.placement for row in rows]
     records = await conn.fetch(
         statement("executions_submit", schema),
@@ -103,12 +111,23 @@ async def _insert(conn: Any, schema: str, rows: Sequence[NewExecution], ids: Seq
     return [record["payload"] for record in records]
 
 
+async def _insert_one(conn: Any, schema: str, row: NewExecution, id: object) -> list[str]:
+    place = row.placement
+    records = await conn.fetch(
+        statement("execution_submit", schema),
+        id,
+        place.job,
+        place.queue,
+        place.priority,
+        place.retries,
+        place.options,
+        row.args,
+    )
+    return [record["payload"] for record in records]
+
+
 def _wake(placement: Placement) -> str:
     return "@" if placement.delay > 0 or placement.at is not None else f"+{placement.queue}"
-
-
-def _transaction(conn: Any, *, needed: bool) -> Any:
-    return conn.transaction() if needed else contextlib.nullcontext()
 
 
 class BatchWriter:
