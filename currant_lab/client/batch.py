@@ -9,7 +9,7 @@ from currant_lab.client.completing import Completed
 from currant_lab.client.ending import error_of, goes_on, use_await, value_of
 from currant_lab.client.frame import frame_of
 from currant_lab.client.futures import call, hold, watch
-from currant_lab.client.handles import Execution
+from currant_lab.client.handles import Execution, Known
 from currant_lab.client.waiting import UNKNOWN, Watch
 from currant_lab.database import inspect
 from currant_lab.database.inspect import Ended
@@ -43,7 +43,9 @@ class Batch(Sequence[Execution]):
 
     __slots__ = ("_client", "_ended", "_ids", "_kept", "_number", "_place", "name")
 
-    def __init__(self, client: Client, place: Placement, ids: bytes, *, name: str | None, number: int | None) -> None:
+    def __init__(
+        self, client: Client, place: Placement | Known, ids: bytes, *, name: str | None, number: int | None
+    ) -> None:
         self.name = name
         self._client = client
         self._place = place

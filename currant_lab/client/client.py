@@ -16,10 +16,11 @@ from currant_lab.client import current
 from currant_lab.client.batch import Batch
 from currant_lab.client.ending import use_await
 from currant_lab.client.futures import call, hold
-from currant_lab.client.handles import Execution
+from currant_lab.client.handles import Execution, Known
 from currant_lab.client.reading import Reader
 from currant_lab.client.submitter import Submitter
 from currant_lab.client.waiting import Waits
+from currant_lab.context import Running
 from currant_lab.database import control, inspect
 from currant_lab.database.inspect import Ended, ExecutionInfo
 from currant_lab.database.submit import NewExecution, Placement, insert_with
@@ -189,6 +190,10 @@ class Client:
         """`get` from async code."""
         return Execution.of_row(self, await call(self.load(_id(id))))
 
+    def of_running(self, running: Running) -> Execution:
+        """The handle of the execution whose handler is running."""
+        return Execution(self, running.id, Known(running.job, running.queue))
+
     def executions(
         self,
         status: str | None = None,
@@ -216,7 +221,7 @@ class Client:
         """`batch`, on the background loop."""
         info = await inspect.find_batch(self.database, name)
         ids = await inspect.batch_ids(self.database, info.id)
-        return Batch(self, Placement(info.job), b"".join(ids), name=name, number=info.id)
+        return Batch(self, Known(info.job), b"".join(ids), name=name, number=info.id)
 
     def queues(self) -> list[inspect.QueueCount]:
         """What stands in each queue: see `inspect.queues`."""

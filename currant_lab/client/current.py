@@ -12,7 +12,7 @@ from currant_lab.errors import CurrantError
 if TYPE_CHECKING:
     from currant_lab.client.client import Client
 
-__all__ = ["bind", "get", "put"]
+__all__ = ["bind", "get", "peek", "put"]
 
 _lock = threading.Lock()
 _client: Client | None = None
@@ -49,6 +49,11 @@ def get() -> Client:
                 raise CurrantError("there is no database yet: currant.start() opens one")
             _client = _opener()
         return _client
+
+
+def peek() -> Client | None:
+    """The client of this process if it has been opened and not closed."""
+    return _client if _client is not None and not _client.is_closed else None
 
 
 def _forget() -> None:

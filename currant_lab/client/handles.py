@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from currant_lab.client.ending import ended_of, error_of, goes_on, use_await, value_of
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from currant_lab.client.client import Client
     from currant_lab.database.submit import Placement
 
-__all__ = ["Execution"]
+__all__ = ["Execution", "Known"]
+
+
+class Known(NamedTuple):
+    """What is known of an execution that this process has not just submitted; None stands for what is not."""
+
+    job: str
+    queue: str | None = None
+    priority: int | None = None
 
 
 class Execution:
@@ -32,7 +40,9 @@ class Execution:
 
     __slots__ = ("__weakref__", "_client", "_ended", "_id", "_info", "_is_whole", "_place")
 
-    def __init__(self, client: Client, id: bytes, place: Placement | None = None, ended: Ended | None = None) -> None:
+    def __init__(
+        self, client: Client, id: bytes, place: Placement | Known | None = None, ended: Ended | None = None
+    ) -> None:
         self._client = client
         self._id = id
         self._place = place
@@ -60,12 +70,14 @@ class Execution:
     @property
     def queue(self) -> str:
         """Where it waits, or waited."""
-        return self._place.queue if self._place is not None else (self._info or self._read()).queue
+        place = self._place
+        return place.queue if place is not None and place.queue is not None else (self._info or self._read()).queue
 
     @property
     def priority(self) -> int:
         """Higher ones go first."""
-        return self._place.priority if self._place is not None else (self._info or self._read()).priority
+        known = None if self._place is None else self._place.priority
+        return known if known is not None else (self._info or self._read()).priority
 
     @property
     def status(self) -> Status:

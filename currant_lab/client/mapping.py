@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from currant_lab.client.batch import Batch
 from currant_lab.client.futures import Steps
+from currant_lab.client.handles import Known
 from currant_lab.client.submitter import is_passing, patiently_again
 from currant_lab.database.submit import BatchWriter, Placement
 from currant_lab.errors import CurrantError, DatabaseUnavailable
@@ -45,7 +46,9 @@ def map_steps(
         ids, number, is_whole = yield _write_kept(client, placement, name, kept)
     else:
         ids, number, is_whole = yield from _stream(client, placement, name, itertools.chain([kept], chunks))
-    return Batch(client, placement, ids, name=name, number=number if is_whole else None)
+    # In a named batch there may be executions that an earlier map put elsewhere.
+    place = placement if name is None else Known(placement.job)
+    return Batch(client, place, ids, name=name, number=number if is_whole else None)
 
 
 def _encoded(client: Client, spec: JobSpec, calls: Iterator[tuple[Any, ...]]) -> Iterator[list[bytes]]:

@@ -1,4 +1,4 @@
-"""A client on a leased schema, and a hand that plays the pool's part: it claims and settles with the engine's own SQL."""
+"""A client on a leased schema, and a hand that plays the pool's part with the engine's own SQL."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ WITH RECURSIVE busy AS (   -- the queues with something pending, found by skippi
 ), counted AS (
     SELECT busy.queue, 'pending' AS status,
            (SELECT count(*) FROM (SELECT FROM currant.executions AS e
-                                   WHERE e.status = 'pending' AND e.queue = busy.queue LIMIT $1::integer) AS some) AS n
+                                   WHERE e.status = 'pending' AND e.queue = busy.queue LIMIT $1::integer) AS few) AS n
       FROM busy WHERE busy.queue IS NOT NULL
     UNION ALL
     SELECT queue, 'running', count(*) FROM currant.executions WHERE status = 'running' GROUP BY queue
     UNION ALL
     SELECT queue, 'scheduled', count(*)
-      FROM (SELECT queue FROM currant.executions WHERE status = 'scheduled' LIMIT $1) AS some GROUP BY queue
+      FROM (SELECT queue FROM currant.executions WHERE status = 'scheduled' LIMIT $1) AS few GROUP BY queue
 )
 SELECT coalesce(c.queue, q.name) AS queue, q.paused_at,
        coalesce(sum(c.n) FILTER (WHERE c.status = 'pending'), 0)::bigint AS pending,
