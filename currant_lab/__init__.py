@@ -1,1 +1,141 @@
-"""Currant Lab."""
+"""Currant Lab: durable background jobs for notebooks, on PostgreSQL alone.
+
+::
+
+    import currant_lab as currant
+    from currant_lab import job
+
+    @job(retries=3)
+    async def fetch(url: str) -> dict: ...
+
+    currant.start()
+    batch = fetch.map(urls)
+    batch.to_frame()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from currant_lab import context, session
+from currant_lab.client import current as _current
+from currant_lab.client.batch import Batch
+from currant_lab.client.handles import Execution
+from currant_lab.client.job import Job, job
+from currant_lab.context import progress, track
+from currant_lab.errors import (
+    Cancel,
+    CurrantError,
+    DatabaseUnavailable,
+    ExecutionCancelled,
+    ExecutionFailed,
+    ExecutionTimeout,
+    InvalidArguments,
+    NotStorable,
+    PoolNotRunning,
+    Retry,
+    SchemaOutdated,
+    SchemaTooNew,
+    UnknownExecution,
+)
+from currant_lab.jobs import Backoff
+from currant_lab.pool.pool import Pool
+from currant_lab.session import pool, start, stop
+from currant_lab.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = [
+    "Backoff",
+    "Batch",
+    "Cancel",
+    "CurrantError",
+    "DatabaseUnavailable",
+    "Execution",
+    "ExecutionCancelled",
+    "ExecutionFailed",
+    "ExecutionTimeout",
+    "InvalidArguments",
+    "Job",
+    "NotStorable",
+    "Pool",
+    "PoolNotRunning",
+    "Retry",
+    "SchemaOutdated",
+    "SchemaTooNew",
+    "UnknownExecution",
+    "__version__",
+    "batch",
+    "current",
+    "executions",
+    "get",
+    "job",
+    "pool",
+    "progress",
+    "start",
+    "stop",
+    "track",
+]
+
+
+def get(id: str | UUID) -> Execution:
+    """The execution of that id, whoever submitted it and whenever.
+
+    Raises:
+        UnknownExecution: there is none.
+        InvalidArguments: this is no id.
+    """
+    return _current.get().get(id)
+
+
+def batch(name: str) -> Batch:
+    """The batch of that name, with all its executions: how to have it again after a restart.
+
+    Raises:
+        UnknownExecution: there is none.
+    """
+    return _current.get().batch(name)
+
+
+def executions(
+    status: str | None = None, job: str | None = None, queue: str | None = None, limit: int = 100
+) -> list[Execution]:
+    """Executions, newest first.
+
+    Args:
+        status: `scheduled`, `waiting`, `pending`, `running`, `succeeded`, `failed` or `cancelled`; None: any.
+        job: a full name, or the function's.
+        queue: the queue's name.
+        limit: how many at most.
+    """
+    return _current.get().executions(status=status, job=job, queue=queue, limit=limit)
+
+
+def current() -> Execution:
+    """The execution whose handler calls this.
+
+    Raises:
+        CurrantError: called outside of a handler.
+    """
+    running = context.running()
+    if running is None:
+        raise CurrantError("current() is the running execution: call it inside a job's function")
+    return _current.get().of_running(running)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """`%load_ext currant_lab`."""
+    from currant_lab.notebook.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """`%unload_ext currant_lab`: the pool is stopped, the magics go."""
+    from currant_lab.notebook.magics import unload
+
+    unload(shell)
+
+

@@ -74,6 +74,7 @@ class Client:
         Raises:
             DatabaseUnavailable, SchemaOutdated, SchemaTooNew: see `Database.open`.
         """
+        from currant_lab.database.connect import Database
         from currant_lab.database.resolve import resolve
 
         target, migrate = resolve(settings)

@@ -72,7 +72,7 @@ class Attempt:
         if self.policy.timeout is not None:
             self.limit = loop.call_later(self.policy.timeout, self.end, TIMEOUT)
 
-    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """The handler's arguments, decoded.
 
         Raises:

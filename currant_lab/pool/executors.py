@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any, Literal
 
@@ -46,7 +46,7 @@ class HandlerExecutor:
         """Whether a call comes back as a `ShippedResult`, with what it printed."""
         return self._own_processes or isinstance(self._foreign, ProcessPoolExecutor)
 
-    def submit(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
+    def submit(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Future[Any]:
         """Call `function` in another process or wherever the executor sends it."""
         if self.captures_remotely:
             return self._executor().submit(call_shipped, ShippedCall.of(function, args, kwargs))

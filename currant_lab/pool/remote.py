@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ class ShippedCall:
     payload: bytes
 
     @classmethod
-    def of(cls, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> ShippedCall:
+    def of(cls, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> ShippedCall:
         """Pack a call. A job's function is packed by value: its name in its module means the job."""
         return cls(cloudpickle.dumps((function, args, kwargs)))
 

@@ -1,7 +1,27 @@
--- Give claimed but unstarted executions back: the attempt did not happen, the token stays up.
--- One that was cancelled meanwhile is left to the cancel sweep. $1 ids, $2 tokens. Returns the ids given back.
-UPDATE currant.executions AS e
-   SET status = 'pending', attempt = e.attempt - 1, claimed_by = NULL, claimed_at = NULL
-  FROM unnest($1::uuid[], $2::integer[]) AS claim (id, token)
- WHERE e.id = claim.id AND e.token = claim.token AND e.status = 'running'
-RETURNING e.id
+-- Give claimed but unstarted executions back: the attempt did not happen, the token stays up. One whose
+-- cancellation has been asked for ends cancelled. $1 ids, $2 tokens. Returns the ids that were still held.
+WITH claim AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::integer[]) AS c (id, token)
+), ended AS (
+    DELETE FROM currant.executions AS e USING claim AS c
+     WHERE e.id = c.id AND e.token = c.token AND e.status = 'running' AND e.cancelling
+    RETURNING e.*
+), written AS (
+    INSERT INTO currant.history (id, job, queue, priority, status, attempt, token, rescues, retries, claimed_by,
+              batch, created_at, due_at, claimed_at, finished_at, progress, progress_note,
+              options, args, attempts, logs)
+    SELECT id, job, queue, priority, 'cancelled', attempt - 1, token, rescues, retries, claimed_by,
+           batch, created_at, due_at, claimed_at, now(), progress, progress_note,
+           options, args, attempts, logs
+      FROM ended
+), back AS (
+    UPDATE currant.executions AS e
+       SET status = 'pending', attempt = e.attempt - 1, claimed_by = NULL, claimed_at = NULL
+      FROM claim AS c
+     WHERE e.id = c.id AND e.token = c.token AND e.status = 'running' AND NOT e.cancelling
+    RETURNING e.id, e.queue
+), told AS (
+    SELECT count(pg_notify('currant_wake', '+' || q.queue)::text) AS n
+      FROM (SELECT DISTINCT queue FROM back) AS q
+)
+SELECT b.id FROM back AS b CROSS JOIN told UNION ALL SELECT id FROM ended

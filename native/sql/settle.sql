@@ -1,6 +1,6 @@
 -- Write the outcomes of many executions. Final ones move to history; 'retry' goes back to pending or
--- scheduled. An outcome counts only where (id, token) is still running:
--- the ids returned are the ones that counted, all others are stale.
+-- scheduled, or ends cancelled where that was asked for meanwhile. An outcome counts only where (id, token) is
+-- still running: the ids returned, with how they ended, are the ones that counted; all others are stale.
 -- $1 ids, $2 tokens, $3 statuses, $4 results, $5 errors (JSON), $6 run times (us), $7 time since the end (us),
 -- $8 retry delays (s), $9 logs, $10 source versions
 WITH outcome AS MATERIALIZED (
@@ -9,8 +9,10 @@ WITH outcome AS MATERIALIZED (
         AS o (id, token, status, result, error, run_us, ended_us_ago, delay, logs, source)
 ), gone AS (
     DELETE FROM currant.executions AS e USING outcome AS o
-     WHERE e.id = o.id AND e.token = o.token AND e.status = 'running' AND o.status <> 'retry'
-    RETURNING e.id, e.job, e.queue, e.priority, o.status, e.attempt, e.token, e.rescues, e.retries, e.claimed_by,
+     WHERE e.id = o.id AND e.token = o.token AND e.status = 'running' AND (o.status <> 'retry' OR e.cancelling)
+    RETURNING e.id, e.job, e.queue, e.priority,
+              CASE WHEN o.status = 'retry' THEN 'cancelled' ELSE o.status END AS status,
+              e.attempt, e.token, e.rescues, e.retries, e.claimed_by,
               e.batch, e.created_at, e.due_at, e.claimed_at, o.run_us, o.ended_us_ago, e.progress, e.progress_note,
               e.options, o.source, e.args, o.result, o.error, e.attempts, o.logs
 ), done AS (
@@ -30,12 +32,12 @@ WITH outcome AS MATERIALIZED (
            claimed_by = NULL, claimed_at = NULL,
            logs = o.logs,
            attempts = coalesce(e.attempts, '[]'::jsonb) || jsonb_build_object(
-               'attempt', e.attempt, 'pool', e.claimed_by,
+               'attempt', e.attempt, 'token', e.token, 'pool', e.claimed_by,
                'started_at', now() - (o.run_us + o.ended_us_ago) * interval '1 microsecond',
                'finished_at', now() - o.ended_us_ago * interval '1 microsecond',
                'error', o.error::jsonb)
       FROM outcome AS o
-     WHERE e.id = o.id AND e.token = o.token AND e.status = 'running' AND o.status = 'retry'
+     WHERE e.id = o.id AND e.token = o.token AND e.status = 'running' AND o.status = 'retry' AND NOT e.cancelling
     RETURNING e.id
 )
-SELECT id FROM gone UNION ALL SELECT id FROM again
+SELECT id, status FROM gone UNION ALL SELECT id, 'retry' FROM again

@@ -1,0 +1,35 @@
+# One word per chore; CI calls the same words. Needs Python >= 3.11, a Rust toolchain >= 1.85, and make.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help dev check test test-fast clean
+
+help:  ## list these words
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/.made: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev
+	touch $@
+
+dev: .venv/.made  ## set everything up in .venv: the package in place, its tools, the native crate in release
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable .
+
+check: dev  ## ruff, mypy strict, clippy, rustfmt
+	$(BIN)/ruff check currant_lab tests
+	$(BIN)/ruff format --check currant_lab tests
+	$(BIN)/mypy
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+test: dev  ## all tests: the Rust core without Python, then everything else
+	cargo test --quiet --package currant-native --no-default-features
+	$(BIN)/python -m pytest -n 2
+
+test-fast: dev  ## the tests that need no database
+	$(BIN)/python -m pytest -n 2 tests/unit
+
+clean:  ## remove what was built
+	rm -rf .venv target

@@ -1,0 +1,297 @@
+"""`Pool`: the workers of this process. The one place that puts engine, runner, executor and capture together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from types import TracebackType
+from typing import Final
+
+from currant_lab.database import control
+from currant_lab.database.connect import Database
+from currant_lab.errors import InvalidArguments, PoolNotRunning
+from currant_lab.jobs import JobSpec, Registry, check_name
+from currant_lab.loop import BackgroundLoop
+from currant_lab.outcomes import ErrorInfo, Outcome
+from currant_lab.pool import engine as rust
+from currant_lab.pool.attempt import CANCEL, LOST
+from currant_lab.pool.capture import Capture
+from currant_lab.pool.executors import ExecutorChoice, HandlerExecutor
+from currant_lab.pool.reporter import Reporter
+from currant_lab.pool.runner import Runner
+from currant_lab.pool.stats import PoolStats, pool_stats
+
+__all__ = ["Pool", "PoolSettings"]
+
+MAX_WORKERS: Final = 10_000
+_END_GRACE_S: Final = 0.5
+"""How long a stop waits for handlers it has just cancelled."""
+
+_CLOSE_S: Final = 5.0
+"""How long a stop waits for the database to take the last outcomes."""
+
+_log = logging.getLogger("currant")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """What a pool is started with. `kind` is `kernel`, `worker` or `script`."""
+
+    name: str
+    workers: int = 16
+    queues: tuple[str, ...] = ("default",)
+    executor: ExecutorChoice = "thread"
+    kind: str = "script"
+
+    def __post_init__(self) -> None:
+        check_name("name", self.name)
+        check_workers(self.workers)
+        if not self.queues:
+            raise InvalidArguments("queues is empty: a pool works on at least one queue")
+        for queue in self.queues:
+            check_name("queue", queue)
+
+    def differences(self, other: PoolSettings) -> list[str]:
+        """How `other` differs, as "workers 16, not 32"."""
+        return [
+            f"{field.name} {getattr(self, field.name)!r}, not {getattr(other, field.name)!r}"
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(other, field.name)
+        ]
+
+
+def check_workers(workers: object) -> int:
+    """Return `workers` if a pool can have so many.
+
+    Raises:
+        InvalidArguments: it can't.
+    """
+    if not isinstance(workers, int) or isinstance(workers, bool) or not 1 <= workers <= MAX_WORKERS:
+        raise InvalidArguments(f"workers is a whole number from 1 to {MAX_WORKERS:,}, not {workers!r}")
+    return workers
+
+
+class Pool:
+    """The running workers of this process. Made by `currant.start()`.
+
+    Its methods may be called from any thread, except where they say that they wait: those not from a handler
+    on the pool's own loop.
+
+    Attributes:
+        settings: what it was started with; `workers` follows `resize`.
+        on_settled: called on the pool's loop with outcomes that are on disk, hundreds at a time.
+    """
+
+    def __init__(self, database: Database, settings: PoolSettings, registry: Registry, loop: BackgroundLoop) -> None:
+        self.settings = settings
+        self.on_settled: Callable[[Sequence[Outcome]], None] | None = None
+        self._database = database
+        self._registry = registry
+        self._background = loop
+        self._workers = settings.workers
+        self._unsettled: deque[tuple[int, Outcome]] = deque()
+        self._state = "new"
+        self._trouble: str | None = None
+
+    async def open(self, version: str) -> None:
+        """Connect the engine and begin to work, on the pool's loop.
+
+        Raises:
+            DatabaseUnavailable: with the real reason.
+        """
+        self._engine = await asyncio.to_thread(
+            rust.connect,
+            self._database.target,
+            schema=self._database.schema,
+            name=self.settings.name,
+            kind=self.settings.kind,
+            version=version,
+            queues=self.settings.queues,
+            jobs=self._registry.names(),
+            workers=self._workers,
+        )
+        loop = asyncio.get_running_loop()
+        self._executor = HandlerExecutor(self.settings.executor, self._workers)
+        self._runner = Runner(loop, self._registry, self._executor, self._settle, self._fill, self._started)
+        self._reporter = Reporter(self._database, self._registry, self._runner.attempts)
+        self._capture = Capture()
+        self._capture.install()
+        self._forget_registry = self._registry.on_change(self._jobs_changed)
+        self._jobs_changed()  # a job may have been defined while the engine connected
+        self._state = "running"
+        loop.add_reader(self._engine.fileno(), self._on_signal)
+        self._on_signal()
+
+    # What a person asks of it.
+
+    @property
+    def id(self) -> int:
+        """The pool's number in the database."""
+        return self._engine.pool_id
+
+    @property
+    def name(self) -> str:
+        """The namespace of the jobs defined in this notebook or script."""
+        return self.settings.name
+
+    @property
+    def workers(self) -> int:
+        """How many executions run at once, at most."""
+        return self._workers
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues it works on."""
+        return self.settings.queues
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it claims and runs executions."""
+        return self._state == "running"
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the database can't be reached at the moment; None when all is well."""
+        return self._trouble
+
+    def stats(self) -> PoolStats:
+        """The pool's counters and latencies at this moment: no query."""
+        return pool_stats(self._engine.stats())
+
+    def resize(self, workers: int) -> None:
+        """Change how many executions may run at once. Those that run go on."""
+        self._workers = check_workers(workers)
+        self._engine.set_workers(workers)
+        self._background.call_soon(self._fill)
+
+    def pause(self, queue: str) -> None:
+        """Let nothing be claimed from a queue any more, by any pool on this database. Waits for the commit."""
+        self._background.run(control.pause(self._database, queue))
+
+    def resume(self, queue: str) -> bool:
+        """Let a paused queue go on; returns whether it was paused. Waits for the commit."""
+        resumed = self._background.run(control.resume(self._database, queue))
+        self._engine.wake()
+        return resumed
+
+    def stop(self, drain: bool = True, timeout: float | None = None) -> None:
+        """Stop claiming, give back what has not started, let the running handlers end, settle, then end.
+
+        Waits. Harmless when called again.
+
+        Args:
+            drain: wait for the running handlers; otherwise they are cancelled and their executions given back.
+            timeout: seconds to wait for them, after which they are cancelled too; None waits as long as it takes.
+        """
+        self._background.run(self.close(drain, timeout))
+
+    def wake(self) -> None:
+        """Claim now: something has been submitted here."""
+        if self._state == "running":
+            self._engine.wake()
+
+    def __enter__(self) -> Pool:
+        if not self.is_running:
+            raise PoolNotRunning("this pool has been stopped: currant.start() makes another")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        queues = ", ".join(self.queues)
+        if not self.is_running:
+            return f"<Pool {self.name}: {self._state}>"
+        stats = self.stats()
+        return (
+            f"<Pool {self.name}: {stats.running} of {self.workers} workers busy on {queues}; "
+            f"{stats.settled:,} settled, {stats.buffered:,} buffered>"
+        )
+
+    # What happens on its loop.
+
+    async def close(self, drain: bool = True, timeout: float | None = None, settle_s: float = _CLOSE_S) -> None:
+        """`stop`, on the pool's loop. `settle_s` bounds the wait for the database."""
+        if self._state != "running":
+            return
+        self._state = "stopping"
+        self._engine.stop_claiming()
+        if drain and not await self._runner.drain(timeout):
+            _log.warning("stopping with %d handlers still running: they are cancelled", self._runner.busy)
+        await self._runner.abandon(_END_GRACE_S)
+        await self._reporter.close()
+        if not await asyncio.to_thread(self._engine.drain, settle_s):
+            _log.warning("the database did not take the last outcomes: their executions will run again")
+        self._on_news()
+        self._forget_registry()
+        asyncio.get_running_loop().remove_reader(self._engine.fileno())
+        await asyncio.to_thread(self._engine.close, settle_s)
+        self._capture.remove()
+        await asyncio.to_thread(self._executor.shutdown)
+        self._state = "stopped"
+
+    def _on_signal(self) -> None:
+        self._engine.clear()
+        self._on_news()
+        self._fill()
+
+    def _on_news(self) -> None:
+        news = self._engine.news()
+        for id, token in news.cancel:
+            self._runner.end(id, token, CANCEL)
+        for id, token in news.lost:
+            self._runner.end(id, token, LOST)
+        if news.trouble != self._trouble or (news.connected and self._trouble):
+            self._trouble = None if news.connected else news.trouble
+            if self._trouble:
+                _log.warning("the database can't be reached, will try again: %s", self._trouble)
+        self._pass_on(news.committed, set(news.stale), dict(news.refused))
+
+    def _pass_on(self, committed: int, stale: set[int], refused: dict[int, str]) -> None:
+        """Tell of the outcomes up to `committed`, without the stale ones."""
+        unsettled, settled = self._unsettled, []
+        while unsettled and unsettled[0][0] <= committed:
+            ticket, outcome = unsettled.popleft()
+            if ticket in refused:
+                error = ErrorInfo("NotStorable", refused[ticket])
+                outcome = Outcome(outcome.id, outcome.token, outcome.attempt, "failed", error=error)
+            if ticket not in stale:
+                settled.append(outcome)
+        if settled and self.on_settled is not None:
+            self.on_settled(settled)
+
+    def _fill(self) -> None:
+        """Give prefetched executions to free workers."""
+        if self._state != "running":
+            return
+        while (idle := self._workers - self._runner.busy) > 0:
+            claimed = self._engine.take(idle)
+            for one in claimed:
+                self._runner.start(one)
+            if len(claimed) < idle:
+                return
+
+    def _started(self, spec: JobSpec) -> None:
+        self._reporter.started(spec)
+
+    def _settle(self, outcome: Outcome) -> None:
+        ticket = self._engine.settle(
+            outcome.id,
+            outcome.token,
+            outcome.status,
+            result=outcome.result,
+            error=None if outcome.error is None else outcome.error.to_json(),
+            run_us=outcome.run_us,
+            delay=outcome.delay,
+            logs=outcome.logs,
+            source=outcome.source,
+        )
+        self._unsettled.append((ticket, outcome))
+
+    def _jobs_changed(self) -> None:
+        self._engine.set_jobs(self._registry.names())

@@ -1,0 +1,183 @@
+"""What this process has going: its client, its pool, and how both begin and end."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from currant_lab.client import current
+from currant_lab.client.client import Client
+from currant_lab.errors import CurrantError, InvalidArguments, PoolNotRunning
+from currant_lab.jobs import registry
+from currant_lab.loop import background
+from currant_lab.pool.executors import ExecutorChoice
+from currant_lab.pool.pool import Pool, PoolSettings
+from currant_lab.settings import Settings, load
+from currant_lab.version import VERSION
+
+__all__ = ["pool", "running_pool", "settings", "start", "stop"]
+
+_EXIT_DRAIN_S = 0.8
+_EXIT_SETTLE_S = 0.5
+"""At interpreter exit: a front end kills a kernel about 2.4 s after it asked it to end."""
+
+_lock = threading.Lock()
+_pool: Pool | None = None
+_settings: Settings | None = None
+_left_behind: list[object] = []  # of a forked parent: never touched, never freed
+
+
+def start(
+    workers: int = 16,
+    queues: Sequence[str] = ("default",),
+    database: str | None = None,
+    name: str | None = None,
+    executor: ExecutorChoice = "thread",
+    loop: Literal["thread"] = "thread",
+    *,
+    schema: str | None = None,
+) -> Pool:
+    """Start the pool of this process, or return the one that runs with the same settings.
+
+    Args:
+        workers: how many executions run at once.
+        queues: the queues to work on.
+        database: a PostgreSQL URL (14 or newer); by default `CURRANT_DATABASE_URL`, else the embedded server.
+        name: the namespace of jobs defined in this notebook or script; by default its own name.
+        executor: where plain (not async) jobs run: "thread", "process", or any `concurrent.futures.Executor`.
+        loop: "thread": the pool has a thread and a loop of its own.
+        schema: the schema of Currant's tables; by default `CURRANT_SCHEMA`, else `currant`.
+
+    Raises:
+        DatabaseUnavailable: the database can't be reached within 5 s, or refuses what is needed.
+        SchemaOutdated, SchemaTooNew: see `currant migrate`.
+        InvalidArguments: a value makes no sense.
+        CurrantError: a pool runs already, with other settings.
+    """
+    if loop != "thread":
+        raise InvalidArguments(f'loop is "thread", not {loop!r}')
+    with _lock:
+        wanted = load(database=database, schema=schema, name=name)
+        namespace = wanted.name or default_name()
+        chosen = PoolSettings(
+            name=namespace,
+            workers=workers,
+            queues=(queues,) if isinstance(queues, str) else tuple(queues),
+            executor=executor,
+            kind=process_kind(),
+        )
+        running = running_pool()
+        if running is not None:
+            return _same(running, chosen, wanted)
+        return _start(chosen, wanted)
+
+
+def stop(drain: bool = True, timeout: float | None = None) -> None:
+    """Stop the pool of this process, if one runs: see `Pool.stop`. Submitting and looking go on working."""
+    global _pool
+    with _lock:
+        stopping, _pool = running_pool(), None
+    if stopping is not None:
+        stopping.stop(drain, timeout)
+        client = current.get()
+        client.has_local_pool = False
+        client.on_submitted = None
+
+
+def pool() -> Pool:
+    """The running pool of this process.
+
+    Raises:
+        PoolNotRunning: there is none.
+    """
+    running = running_pool()
+    if running is None:
+        raise PoolNotRunning("no pool runs in this process: currant.start() or %currant start starts one")
+    return running
+
+
+def running_pool() -> Pool | None:
+    """The running pool of this process, or None."""
+    return _pool if _pool is not None and _pool.is_running else None
+
+
+def settings() -> Settings:
+    """The settings in force: those of the last `start`, else what file and environment say."""
+    return _settings or load()
+
+
+def default_name() -> str:
+    """The notebook's own name, which a restart of its kernel does not change; else the script's."""
+    notebook = os.environ.get("JPY_SESSION_NAME") or getattr(sys.modules.get("__main__"), "__vsc_ipynb_file__", "")
+    stem = Path(str(notebook)).stem
+    if stem and stem.isprintable():
+        return stem[:100]
+    return registry.namespace if process_kind() != "kernel" else (Path.cwd().name or "notebook")
+
+
+def process_kind() -> str:
+    """`kernel` inside Jupyter, else `script`; `currant worker` says so itself."""
+    if os.environ.get("CURRANT_PROCESS_KIND") == "worker":
+        return "worker"
+    ipython = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython is not None else None
+    return "kernel" if shell is not None and hasattr(shell, "kernel") else "script"
+
+
+def _start(chosen: PoolSettings, wanted: Settings) -> Pool:
+    global _pool, _settings
+    if _settings is not None and (_settings.database, _settings.schema) != (wanted.database, wanted.schema):
+        current.get().close()  # another database than the one the last client spoke to
+        current.put(None)
+    _settings = wanted
+    registry.set_namespace(chosen.name)
+    client = current.get()
+    starting = Pool(client.database, chosen, registry, background)
+    starting.on_settled = client.settled
+    background.run(starting.open(VERSION))
+    client.has_local_pool = True
+    client.on_submitted = starting.wake
+    _pool = starting
+    return starting
+
+
+def _same(running: Pool, chosen: PoolSettings, wanted: Settings) -> Pool:
+    differences = running.settings.differences(chosen)
+    if _settings is not None and (_settings.database, _settings.schema) != (wanted.database, wanted.schema):
+        differences.append("another database")
+    if differences:
+        raise CurrantError(
+            f"a pool runs already with other settings ({'; '.join(differences)}): "
+            "use it as it is, resize it, or currant.stop() it first"
+        )
+    return running
+
+
+def _open_client() -> Client:
+    return Client.open(settings())
+
+
+def _at_exit() -> None:
+    running = running_pool()
+    if running is not None:
+        background.run(running.close(True, _EXIT_DRAIN_S, _EXIT_SETTLE_S))
+    client = current.peek()
+    if client is not None:
+        client.close()
+
+
+def _after_fork() -> None:
+    """A forked child has not started: the parent's engine, sockets and locks are not its own."""
+    global _pool, _settings, _lock
+    _left_behind.append(_pool)
+    _pool, _lock = None, threading.Lock()
+
+
+current.bind(_open_client)
+atexit.register(_at_exit)
+os.register_at_fork(after_in_child=_after_fork)

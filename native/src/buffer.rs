@@ -1,0 +1,192 @@
+//! What this pool has claimed: the executions that wait for a worker, and those that workers hold.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+/// A claim: an execution's id and the fence of this very claim.
+pub type Key = (Uuid, i32);
+
+/// Hold this much work in advance (Little's law): enough for a claim's round trip, little enough to give back.
+const PREFETCH_WORK: Duration = Duration::from_millis(50);
+const PREFETCH_MOST: usize = 1_000;
+/// Arguments may be 16 MiB each; prefetching stops at about this many bytes of them.
+const PREFETCH_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+/// The weight of the newest value in the moving means: about the last 32 runs count.
+const MEAN_WEIGHT: f64 = 1.0 / 16.0;
+
+/// One claimed execution. Times are microseconds since 1970 by the database's clock.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    pub id: Uuid,
+    pub job: Arc<str>,
+    pub queue: Arc<str>,
+    pub priority: i16,
+    pub attempt: i32,
+    pub token: i32,
+    pub rescues: i16,
+    pub retries: Option<i16>,
+    pub batch: Option<i64>,
+    pub created_at: i64,
+    pub due_at: Option<i64>,
+    pub claimed_at: i64,
+    pub options: Option<String>,
+    pub args: Vec<u8>,
+    pub received: Instant,
+    /// Set by `take`: from submit, or the due time, until then.
+    pub wait_us: i64,
+}
+
+impl Claimed {
+    pub fn key(&self) -> Key {
+        (self.id, self.token)
+    }
+}
+
+/// What is remembered of an execution that a worker holds.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    pub queue: Arc<str>,
+    /// Python has been told that its cancellation was asked for.
+    pub is_cancel_told: bool,
+}
+
+/// Claimed executions in the order they will run, those that run, and the demand that follows from both.
+/// claimed = settled + released + buffered + running, at every moment.
+#[derive(Debug)]
+pub struct Buffer {
+    ready: VecDeque<Claimed>,
+    taken: HashMap<Key, Taken>,
+    workers: usize,
+    mean_run_us: Option<f64>,
+    mean_args: f64,
+}
+
+impl Buffer {
+    pub fn new(workers: usize) -> Buffer {
+        Buffer {
+            ready: VecDeque::new(),
+            taken: HashMap::new(),
+            workers,
+            mean_run_us: None,
+            mean_args: 0.0,
+        }
+    }
+
+    pub fn set_workers(&mut self, workers: usize) {
+        self.workers = workers;
+    }
+
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    pub fn buffered(&self) -> usize {
+        self.ready.len()
+    }
+
+    pub fn running(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// How many executions to hold beyond what the workers run.
+    pub fn prefetch(&self) -> usize {
+        let by_time = match self.mean_run_us {
+            None => self.workers,
+            Some(mean) => (self.workers as f64 * PREFETCH_WORK.as_micros() as f64 / mean.max(1.0)) as usize,
+        };
+        let by_bytes = (PREFETCH_BYTES / self.mean_args.max(1.0)) as usize;
+        by_time.min(by_bytes).min(PREFETCH_MOST)
+    }
+
+    /// How many more executions to claim.
+    pub fn want(&self) -> usize {
+        let idle = self.workers.saturating_sub(self.running());
+        // With more running than workers (after a resize) the surplus is worked off first.
+        let surplus = self.running().saturating_sub(self.workers);
+        (idle + self.prefetch()).saturating_sub(self.buffered() + surplus)
+    }
+
+    /// Whether it is time to claim: the buffer is half empty, or workers have nothing to do.
+    pub fn is_hungry(&self) -> bool {
+        let idle = self.workers.saturating_sub(self.running());
+        self.want() > 0 && (self.buffered() <= self.prefetch() / 2 || self.buffered() < idle)
+    }
+
+    /// Adds what a claim brought, already in order.
+    pub fn push(&mut self, claimed: Vec<Claimed>) {
+        for execution in &claimed {
+            self.mean_args += (execution.args.len() as f64 - self.mean_args) * MEAN_WEIGHT;
+        }
+        self.ready.extend(claimed);
+    }
+
+    /// Hands over at most `max` executions and says how long each has waited.
+    pub fn take(&mut self, max: usize, now: Instant) -> Vec<Claimed> {
+        let count = max.min(self.ready.len());
+        let mut out: Vec<Claimed> = self.ready.drain(..count).collect();
+        for execution in &mut out {
+            let before = execution.claimed_at - execution.due_at.unwrap_or(execution.created_at);
+            let here = now.saturating_duration_since(execution.received).as_micros() as i64;
+            execution.wait_us = before.max(0) + here;
+            let taken = Taken {
+                queue: Arc::clone(&execution.queue),
+                is_cancel_told: false,
+            };
+            self.taken.insert(execution.key(), taken);
+        }
+        out
+    }
+
+    /// A worker is done with it. None: it was not taken, or is settled already.
+    pub fn finish(&mut self, key: Key, run_us: i64) -> Option<Taken> {
+        let taken = self.taken.remove(&key)?;
+        let run = run_us.max(0) as f64;
+        self.mean_run_us = Some(match self.mean_run_us {
+            None => run,
+            Some(mean) => mean + (run - mean) * MEAN_WEIGHT,
+        });
+        Some(taken)
+    }
+
+    /// Takes back everything that no worker holds.
+    pub fn drain(&mut self) -> Vec<Claimed> {
+        self.ready.drain(..).collect()
+    }
+
+    /// Forgets what the workers hold, and says what it was.
+    pub fn drain_taken(&mut self) -> Vec<Key> {
+        self.taken.drain().map(|(key, _)| key).collect()
+    }
+
+    pub fn taken(&self) -> Vec<Key> {
+        self.taken.keys().copied().collect()
+    }
+
+    /// Takes out of the buffer those of `keys` that no worker holds yet.
+    pub fn pull(&mut self, keys: &[Key]) -> Vec<Claimed> {
+        if !self.ready.iter().any(|execution| keys.contains(&execution.key())) {
+            return Vec::new();
+        }
+        let (out, rest) = self.drain().into_iter().partition(|execution| keys.contains(&execution.key()));
+        self.ready = VecDeque::<Claimed>::from_iter::<Vec<Claimed>>(rest);
+        out
+    }
+
+    /// Those of `keys` that workers hold and have not been told about; they count as told from now on.
+    pub fn tell_cancel(&mut self, keys: &[Key]) -> Vec<Key> {
+        keys.iter()
+            .filter(|key| match self.taken.get_mut(key) {
+                Some(taken) => !std::mem::replace(&mut taken.is_cancel_told, true),
+                None => false,
+            })
+            .copied()
+            .collect()
+    }
+
+    pub fn holds(&self, key: &Key) -> bool {
+        self.taken.contains_key(key) || self.ready.iter().any(|execution| execution.key() == *key)
+    }
+}
