@@ -21,6 +21,7 @@ check: dev  ## ruff, mypy strict, clippy, rustfmt
 	$(BIN)/ruff check currant_lab tests
 	$(BIN)/ruff format --check currant_lab tests
 	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest currant_lab._native
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 

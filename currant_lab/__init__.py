@@ -15,10 +15,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
-from currant_lab import context, session
+from currant_lab import context
 from currant_lab.client import current as _current
 from currant_lab.client.batch import Batch
 from currant_lab.client.handles import Execution
@@ -42,10 +41,7 @@ from currant_lab.errors import (
 from currant_lab.jobs import Backoff
 from currant_lab.pool.pool import Pool
 from currant_lab.session import pool, start, stop
-from currant_lab.version import VERSION as __version__
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+from currant_lab.version import __version__
 
 __all__ = [
     "Backoff",
@@ -123,19 +119,3 @@ def current() -> Execution:
     if running is None:
         raise CurrantError("current() is the running execution: call it inside a job's function")
     return _current.get().of_running(running)
-
-
-def load_ipython_extension(shell: InteractiveShell) -> None:
-    """`%load_ext currant_lab`."""
-    from currant_lab.notebook.magics import load
-
-    load(shell)
-
-
-def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """`%unload_ext currant_lab`: the pool is stopped, the magics go."""
-    from currant_lab.notebook.magics import unload
-
-    unload(shell)
-
-

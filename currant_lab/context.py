@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -64,7 +64,7 @@ def track(items: Iterable[T], total: int | None = None, note: str | None = None)
         note: words shown before the count.
     """
     if total is None:
-        total = len(items) if hasattr(items, "__len__") else None
+        total = len(items) if isinstance(items, Sized) else None
     tell = running_variable.get() is not None
     prefix = f"{note} " if note else ""
     for done, item in enumerate(items):

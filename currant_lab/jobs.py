@@ -258,7 +258,12 @@ def _check_int(name: str, value: object, allowed: range) -> None:
 
 
 def _check_number(name: str, value: object, *, low: float, high: float = float("inf")) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high or value == float("inf"):
+    if (
+        not isinstance(value, int | float)
+        or isinstance(value, bool)
+        or not low <= value <= high
+        or value == float("inf")
+    ):
         bound = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
         raise InvalidArguments(f"{name} is a finite number, {bound}, not {value!r}")
 

@@ -18,7 +18,7 @@ from currant_lab.loop import background
 from currant_lab.pool.executors import ExecutorChoice
 from currant_lab.pool.pool import Pool, PoolSettings
 from currant_lab.settings import Settings, load
-from currant_lab.version import VERSION
+from currant_lab.version import __version__
 
 __all__ = ["pool", "running_pool", "settings", "start", "stop"]
 
@@ -139,7 +139,7 @@ def _start(chosen: PoolSettings, wanted: Settings) -> Pool:
     client = current.get()
     starting = Pool(client.database, chosen, registry, background)
     starting.on_settled = client.settled
-    background.run(starting.open(VERSION))
+    background.run(starting.open(__version__))
     client.has_local_pool = True
     client.on_submitted = starting.wake
     _pool = starting

@@ -98,9 +98,9 @@ def step(record: Record, action: Action) -> Record:
             return replace(record, status=Status.CANCELLED)
         case Status.RUNNING, Action.CANCEL:
             return replace(record, cancelling=True)
-        case (Status.SCHEDULED | Status.WAITING | Status.PENDING), Action.CANCEL:
+        case ((Status.SCHEDULED | Status.WAITING | Status.PENDING), Action.CANCEL):
             return replace(record, status=Status.CANCELLED)
-        case (Status.FAILED | Status.CANCELLED), Action.REVIVE:
+        case ((Status.FAILED | Status.CANCELLED), Action.REVIVE):
             return replace(record, status=Status.PENDING, attempt=0, rescues=0, cancelling=False)
         case _:
             raise TransitionError(f"an execution that is {record.status} cannot {action}")

@@ -2,6 +2,6 @@
 
 from importlib.metadata import version
 
-__all__ = ["VERSION"]
+__all__ = ["__version__"]
 
-VERSION = version("currant-lab")
+__version__ = version("currant-lab")

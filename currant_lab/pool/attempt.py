@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from currant_lab.pool.describe import describe
 from currant_lab.pool.engine import Claimed
 from currant_lab.pool.executors import HandlerExecutor
 from currant_lab.pool.remote import ShippedResult
-from currant_lab.pool.threads import DaemonThreads, HandlerInterrupted, ThreadCall
+from currant_lab.pool.threads import DaemonThreads, HandlerInterrupted, ThreadCall, in_thread
 from currant_lab.pool.verdict import Verdict, of_error, timed_out
 
 __all__ = ["Attempt", "ForeignAttempt", "LoopAttempt", "ThreadAttempt"]
@@ -29,7 +29,7 @@ CANCEL: Final = "cancel"
 LOST: Final = "lost"
 STOP: Final = "stop"
 TIMEOUT: Final = "timeout"
-"""Why a handler was ended from outside. `lost` and `stop` leave no outcome: the claim is another's, or is given back."""
+"""Why a handler was ended. `lost` and `stop` leave no outcome: the claim is another's, or is given back."""
 
 
 class Attempt:
@@ -40,14 +40,14 @@ class Attempt:
 
     __slots__ = ("claimed", "done", "ended_by", "limit", "log", "policy", "running", "spec", "started_ns")
 
-    def __init__(self, claimed: Claimed, spec: JobSpec, policy: Policy, done: Callable[[Attempt, Outcome | None], None]) -> None:
+    def __init__(
+        self, claimed: Claimed, spec: JobSpec, policy: Policy, done: Callable[[Attempt, Outcome | None], None]
+    ) -> None:
         self.claimed = claimed
         self.spec = spec
         self.policy = policy
         self.done = done
-        self.running = Running(
-            claimed.id, claimed.job, claimed.queue, claimed.attempt, claimed.token, claimed.batch
-        )
+        self.running = Running(claimed.id, claimed.job, claimed.queue, claimed.attempt, claimed.token, claimed.batch)
         self.log = Log()
         self.ended_by: str | None = None
         self.limit: asyncio.TimerHandle | None = None
@@ -86,7 +86,9 @@ class Attempt:
         try:
             if inspect.iscoroutine(value):
                 value.close()
-                raise NotStorable("result is a coroutine: the handler must await it (is an `async` or `await` missing?)")
+                raise NotStorable(
+                    "result is a coroutine: the handler must await it (is an `async` or `await` missing?)"
+                )
             result = values.encode_result(value)
         except NotStorable as error:
             return self._outcome(Verdict("failed", ErrorInfo("NotStorable", str(error))), run_us)
@@ -102,7 +104,9 @@ class Attempt:
             if self.ended_by in (LOST, STOP):
                 return None
             if self.ended_by == CANCEL:
-                return self._outcome(Verdict("cancelled", describe(ExecutionCancelled("cancelled while it ran"))), run_us)
+                return self._outcome(
+                    Verdict("cancelled", describe(ExecutionCancelled("cancelled while it ran"))), run_us
+                )
             assert self.policy.timeout is not None  # noqa: S101 - only start_limit ends with TIMEOUT
             error = timed_out(self.policy.timeout).with_traceback(error.__traceback__)
         failures = self.claimed.attempt - self.claimed.rescues
@@ -223,7 +227,7 @@ class ForeignAttempt(Attempt):
         try:
             args, kwargs = self.arguments()
             # Packing may take long and a broken executor may take seconds to be replaced: not on the loop.
-            self.future = await asyncio.to_thread(self.executor.submit, self.spec.function, args, kwargs)
+            self.future = await in_thread(self.executor.submit, self.spec.function, args, kwargs)
             outcome = self._received(await asyncio.wrap_future(self.future))
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome
             outcome = self.failed(error, own_frames=0)
@@ -237,5 +241,3 @@ class ForeignAttempt(Attempt):
         if value.info is not None:
             return self.failed(value.error(), value.info)
         return self.succeeded(value.value())
-
-

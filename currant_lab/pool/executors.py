@@ -35,11 +35,9 @@ class HandlerExecutor:
         elif choice == "process":
             self._own_processes = True
         elif isinstance(choice, Executor) or callable(getattr(choice, "submit", None)):
-            self._foreign = choice  # type: ignore[assignment]
+            self._foreign = choice
         else:
-            raise InvalidArguments(
-                f'executor is "thread", "process" or a concurrent.futures.Executor, not {choice!r}'
-            )
+            raise InvalidArguments(f'executor is "thread", "process" or a concurrent.futures.Executor, not {choice!r}')
 
     @property
     def captures_remotely(self) -> bool:

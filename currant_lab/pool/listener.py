@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from currant_lab._native import Listener as NativeListener
 from currant_lab.database.url import Target
+from currant_lab.pool.threads import in_thread
 
 __all__ = ["Listener"]
 
@@ -30,9 +31,7 @@ class Listener:
         Raises:
             DatabaseUnavailable: with the real reason.
         """
-        native = await asyncio.to_thread(
-            lambda: NativeListener.connect(**target.engine_args(), channels=list(channels))
-        )
+        native = await in_thread(lambda: NativeListener.connect(**target.engine_args(), channels=list(channels)))
         return cls(native)
 
     @property
@@ -62,7 +61,7 @@ class Listener:
             self._closed = True
             self._loop.remove_reader(self._native.fileno())
             self._signal.set()
-            await asyncio.to_thread(self._native.close)
+            await in_thread(self._native.close)
 
     def _on_readable(self) -> None:
         self._native.clear()

@@ -23,6 +23,7 @@ from currant_lab.pool.executors import ExecutorChoice, HandlerExecutor
 from currant_lab.pool.reporter import Reporter
 from currant_lab.pool.runner import Runner
 from currant_lab.pool.stats import PoolStats, pool_stats
+from currant_lab.pool.threads import in_thread
 
 __all__ = ["Pool", "PoolSettings"]
 
@@ -102,16 +103,17 @@ class Pool:
         Raises:
             DatabaseUnavailable: with the real reason.
         """
-        self._engine = await asyncio.to_thread(
-            rust.connect,
-            self._database.target,
-            schema=self._database.schema,
-            name=self.settings.name,
-            kind=self.settings.kind,
-            version=version,
-            queues=self.settings.queues,
-            jobs=self._registry.names(),
-            workers=self._workers,
+        self._engine = await in_thread(
+            lambda: rust.connect(
+                self._database.target,
+                schema=self._database.schema,
+                name=self.settings.name,
+                kind=self.settings.kind,
+                version=version,
+                queues=self.settings.queues,
+                jobs=self._registry.names(),
+                workers=self._workers,
+            )
         )
         loop = asyncio.get_running_loop()
         self._executor = HandlerExecutor(self.settings.executor, self._workers)
@@ -225,14 +227,14 @@ class Pool:
             _log.warning("stopping with %d handlers still running: they are cancelled", self._runner.busy)
         await self._runner.abandon(_END_GRACE_S)
         await self._reporter.close()
-        if not await asyncio.to_thread(self._engine.drain, settle_s):
+        if not await in_thread(self._engine.drain, settle_s):
             _log.warning("the database did not take the last outcomes: their executions will run again")
         self._on_news()
         self._forget_registry()
         asyncio.get_running_loop().remove_reader(self._engine.fileno())
-        await asyncio.to_thread(self._engine.close, settle_s)
+        await in_thread(self._engine.close, settle_s)
         self._capture.remove()
-        await asyncio.to_thread(self._executor.shutdown)
+        await in_thread(self._executor.shutdown)
         self._state = "stopped"
 
     def _on_signal(self) -> None:
@@ -242,10 +244,10 @@ class Pool:
 
     def _on_news(self) -> None:
         news = self._engine.news()
-        for id, token in news.cancel:
-            self._runner.end(id, token, CANCEL)
-        for id, token in news.lost:
-            self._runner.end(id, token, LOST)
+        for claim in news.cancel:
+            self._runner.end(*claim, CANCEL)
+        for claim in news.lost:
+            self._runner.end(*claim, LOST)
         if news.trouble != self._trouble or (news.connected and self._trouble):
             self._trouble = None if news.connected else news.trouble
             if self._trouble:

@@ -3,6 +3,7 @@ until the last handler returns, and interruptible, so that a timeout and a cance
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import queue
 import threading
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
-__all__ = ["DaemonThreads", "HandlerInterrupted", "ThreadCall"]
+__all__ = ["DaemonThreads", "HandlerInterrupted", "ThreadCall", "in_thread"]
 
 T = TypeVar("T")
 
@@ -139,3 +140,12 @@ class DaemonThreads(Executor):
                     if self._idle > 0:  # not promised to a call that is just being put
                         self._idle -= 1
                         return None
+
+
+_blocking = DaemonThreads("currant-blocking")
+
+
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """`function(*args)` in a thread, waited for on this loop. Unlike `asyncio.to_thread` it works while the
+    interpreter ends, when a pool still has to say goodbye."""
+    return await asyncio.wrap_future(_blocking.submit(function, *args))

@@ -13,8 +13,8 @@ use crate::db::Db;
 use crate::error::{Error, Remedy, Result};
 use crate::outbox::{Outcome, Status};
 use crate::reconnect::connect;
-use crate::state::Shared;
 use crate::sql::Statement;
+use crate::state::Shared;
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// Under load outcomes gather this long, so that one flush serves many.
@@ -154,8 +154,9 @@ fn finish(shared: &Shared, batch: &[Outcome], counted: &HashMap<Uuid, ()>, refus
     drop(state);
     shared.signal.raise();
     shared.progress.notify_waiters();
-    shared.house_now.notify_one(); // watchers are told; and a retry may be the next that is due
+    shared.tell_now.notify_one();
     if is_delayed {
+        shared.house_now.notify_one(); // it may be the next that is due
         shared.wake("capacity");
     }
 }

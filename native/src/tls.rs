@@ -84,7 +84,7 @@ impl TlsConfig {
 
     fn verifier(&self, check: Check, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
         if check == Check::Nothing {
-            return Ok(Arc::new(Verifier { check, chain: None, roots: Vec::new(), provider }));
+            return Ok(Arc::new(Verifier { check, chain: None, provider }));
         }
         let Some(place) = &self.root_cert else {
             return Err(Error::Unavailable(format!(
@@ -107,7 +107,7 @@ impl TlsConfig {
         let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
             .build()
             .map_err(|error| unavailable("the root certificates can't be used", &error))?;
-        Ok(Arc::new(Verifier { check, chain: Some(chain), roots, provider }))
+        Ok(Arc::new(Verifier { check, chain: Some(chain), provider }))
     }
 }
 
@@ -140,7 +140,6 @@ fn system_roots() -> Vec<CertificateDer<'static>> {
 struct Verifier {
     check: Check,
     chain: Option<Arc<WebPkiServerVerifier>>,
-    roots: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
 
