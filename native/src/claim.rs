@@ -37,9 +37,21 @@ async fn serve(shared: &Shared, db: &Db) -> Result<()> {
     loop {
         let (asks, reason, due) = {
             let mut state = shared.state.lock();
-            let want = if state.is_claiming && state.buffer.is_hungry() { state.buffer.want() } else { 0 };
-            let asks = if want > 0 { state.cursors.plan(want, Instant::now()) } else { Vec::new() };
-            (asks, std::mem::replace(&mut state.wake_reason, "capacity"), state.cursors.next_due())
+            let want = if state.is_claiming && state.buffer.is_hungry() {
+                state.buffer.want()
+            } else {
+                0
+            };
+            let asks = if want > 0 {
+                state.cursors.plan(want, Instant::now())
+            } else {
+                Vec::new()
+            };
+            (
+                asks,
+                std::mem::replace(&mut state.wake_reason, "capacity"),
+                state.cursors.next_due(),
+            )
         };
         if asks.is_empty() {
             // The reason belongs to the claim that follows, not to this look.
@@ -52,7 +64,11 @@ async fn serve(shared: &Shared, db: &Db) -> Result<()> {
 }
 
 async fn wait(shared: &Shared, db: &Db, due: Option<Instant>) -> Result<()> {
-    let poll = if shared.state.lock().is_listening { POLL } else { POLL_UNHEARD };
+    let poll = if shared.state.lock().is_listening {
+        POLL
+    } else {
+        POLL_UNHEARD
+    };
     let hungry = shared.state.lock().buffer.is_hungry();
     let rescan = async {
         match due {
@@ -101,13 +117,32 @@ async fn claim(shared: &Shared, db: &Db, asks: &[Ask], reason: &'static str) -> 
         )
         .await?;
     let cost = begun.elapsed();
-    let mut claimed = rows.iter().map(|row| read(shared, row)).collect::<Result<Vec<Claimed>>>()?;
+    let mut claimed = rows
+        .iter()
+        .map(|row| read(shared, row))
+        .collect::<Result<Vec<Claimed>>>()?;
     claimed.sort_by_key(|one| (-i32::from(one.priority), one.id));
     let mut state = shared.state.lock();
     for ask in asks {
-        let own = claimed.iter().filter(|one| *one.queue == *shared.queues[ask.queue]);
-        let last = own.clone().map(|one| Position { rank: -i32::from(one.priority), id: one.id }).max();
-        state.cursors.record(ask, Got { count: own.count(), last }, cost, Instant::now());
+        let own = claimed
+            .iter()
+            .filter(|one| *one.queue == *shared.queues[ask.queue]);
+        let last = own
+            .clone()
+            .map(|one| Position {
+                rank: -i32::from(one.priority),
+                id: one.id,
+            })
+            .max();
+        state.cursors.record(
+            ask,
+            Got {
+                count: own.count(),
+                last,
+            },
+            cost,
+            Instant::now(),
+        );
     }
     let counters = &mut state.counters;
     counters.claims += 1;
@@ -119,7 +154,11 @@ async fn claim(shared: &Shared, db: &Db, asks: &[Ask], reason: &'static str) -> 
     counters.sizes.record(claimed.len());
     let brought = !claimed.is_empty();
     state.buffer.push(claimed);
-    let released = if state.is_claiming { false } else { state.buffer.buffered() > 0 };
+    let released = if state.is_claiming {
+        false
+    } else {
+        state.buffer.buffered() > 0
+    };
     drop(state);
     if released {
         shared.house_now.notify_one();

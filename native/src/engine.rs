@@ -32,7 +32,10 @@ impl Engine {
             .thread_name("currant-engine")
             .enable_all()
             .build()
-            .map_err(|error| Error::System { what: "no thread for the engine", error })?;
+            .map_err(|error| Error::System {
+                what: "no thread for the engine",
+                error,
+            })?;
         let (shared, tasks) = runtime.block_on(begin(settings)).map_err(Error::of_start)?;
         Ok(Engine {
             shared,
@@ -96,7 +99,9 @@ impl Engine {
         loop {
             {
                 let state = self.shared.state.lock();
-                if state.outbox.unsettled() == 0 && (state.is_claiming || state.buffer.buffered() == 0) {
+                if state.outbox.unsettled() == 0
+                    && (state.is_claiming || state.buffer.buffered() == 0)
+                {
                     return true;
                 }
             }
@@ -128,7 +133,8 @@ impl Engine {
         };
         let shared = Arc::clone(&self.shared);
         // What can't be said now is found out by the next sweep: the lock goes with the connection.
-        let _ = runtime.block_on(async move { tokio::time::timeout(limit, goodbye(shared, held)).await });
+        let _ = runtime
+            .block_on(async move { tokio::time::timeout(limit, goodbye(shared, held)).await });
         runtime.shutdown_timeout(Duration::from_millis(200));
     }
 }
@@ -167,6 +173,7 @@ async fn goodbye(shared: Arc<Shared>, held: Vec<Key>) -> Result<()> {
         house::give_back(&shared, &db, &held).await?;
     }
     let pool = shared.state.lock().pool;
-    db.query(&shared.sql.goodbye, &[(&pool, Type::INT4)], LIMIT).await?;
+    db.query(&shared.sql.goodbye, &[(&pool, Type::INT4)], LIMIT)
+        .await?;
     Ok(())
 }

@@ -62,7 +62,7 @@ pub async fn begin(shared: &Shared, db: &Db, identity: &Identity) -> Result<()> 
 }
 
 async fn listen(shared: &Shared, db: &Db) -> Result<()> {
-    db.batch(&format!("LISTEN {}", shared.sql.wake_channel()), LIMIT).await?;
+    db.listen(&[shared.sql.wake_channel()], LIMIT).await?;
     shared.state.lock().is_listening = true;
     Ok(())
 }
@@ -90,7 +90,9 @@ async fn register(shared: &Shared, db: &Db, identity: &Identity) -> Result<()> {
         )
         .await?;
     let Some(row) = rows.first() else {
-        return Err(Error::Unavailable("the pool could not be registered".to_owned()));
+        return Err(Error::Unavailable(
+            "the pool could not be registered".to_owned(),
+        ));
     };
     shared.state.lock().pool = row.try_get("id")?;
     Ok(())
@@ -99,7 +101,12 @@ async fn register(shared: &Shared, db: &Db, identity: &Identity) -> Result<()> {
 async fn retake(shared: &Shared, db: &Db, identity: &Identity) -> Result<()> {
     listen(shared, db).await?;
     let pool = shared.state.lock().pool;
-    db.query(&shared.sql.lock, &[(&shared.sql.lock_key(), Type::INT4), (&pool, Type::INT4)], LIMIT).await?;
+    db.query(
+        &shared.sql.lock,
+        &[(&shared.sql.lock_key(), Type::INT4), (&pool, Type::INT4)],
+        LIMIT,
+    )
+    .await?;
     lease(shared, db, identity).await?;
     shared.wake("start");
     Ok(())
@@ -107,7 +114,12 @@ async fn retake(shared: &Shared, db: &Db, identity: &Identity) -> Result<()> {
 
 async fn serve(shared: &Shared, db: &Db, identity: &Identity) -> Result<()> {
     let now = Instant::now();
-    let mut due = Due { lease: now + LEASE_EVERY, promote: Some(now), publish: now, tidy: now + TIDY_EVERY };
+    let mut due = Due {
+        lease: now + LEASE_EVERY,
+        promote: Some(now),
+        publish: now,
+        tidy: now + TIDY_EVERY,
+    };
     loop {
         let told = !shared.state.lock().outcomes.is_empty();
         let mut next = due.lease.min(due.tidy);
@@ -175,7 +187,10 @@ async fn lease(shared: &Shared, db: &Db, identity: &Identity) -> Result<Duration
     shared.state.lock().lease_at = Instant::now();
     let cancelling_ids: Vec<Uuid> = row.try_get("cancelling_ids")?;
     let cancelling_tokens: Vec<i32> = row.try_get("cancelling_tokens")?;
-    cancel(shared, cancelling_ids.into_iter().zip(cancelling_tokens).collect());
+    cancel(
+        shared,
+        cancelling_ids.into_iter().zip(cancelling_tokens).collect(),
+    );
     let (dead, suspects) = judge(row)?;
     let leftover: Vec<i32> = row.try_get("leftover")?;
     if !dead.is_empty() || !leftover.is_empty() {
@@ -212,7 +227,11 @@ fn judge(row: &tokio_postgres::Row) -> Result<(Vec<i32>, bool)> {
 
 async fn rescue(shared: &Shared, db: &Db, dead: &[i32], leftover: &[i32]) -> Result<()> {
     let rows = db
-        .query(&shared.sql.rescue, &[(&dead, Type::INT4_ARRAY), (&leftover, Type::INT4_ARRAY)], LIMIT)
+        .query(
+            &shared.sql.rescue,
+            &[(&dead, Type::INT4_ARRAY), (&leftover, Type::INT4_ARRAY)],
+            LIMIT,
+        )
         .await?;
     count(shared);
     let rescued: i64 = rows.first().map_or(Ok(0), |row| row.try_get("rescued"))?;
@@ -241,9 +260,14 @@ async fn cancelling(shared: &Shared, db: &Db) -> Result<()> {
         }
         state.pool
     };
-    let rows = db.query(&shared.sql.cancelling, &[(&pool, Type::INT4)], LIMIT).await?;
+    let rows = db
+        .query(&shared.sql.cancelling, &[(&pool, Type::INT4)], LIMIT)
+        .await?;
     count(shared);
-    let keys = rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("token")?))).collect::<Result<Vec<Key>>>()?;
+    let keys = rows
+        .iter()
+        .map(|row| Ok((row.try_get("id")?, row.try_get("token")?)))
+        .collect::<Result<Vec<Key>>>()?;
     cancel(shared, keys);
     Ok(())
 }
@@ -296,7 +320,11 @@ pub async fn give_back(shared: &Shared, db: &Db, keys: &[Key]) -> Result<()> {
     let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
     let tokens: Vec<i32> = keys.iter().map(|key| key.1).collect();
     let rows = db
-        .query(&shared.sql.release, &[(&ids, Type::UUID_ARRAY), (&tokens, Type::INT4_ARRAY)], LIMIT)
+        .query(
+            &shared.sql.release,
+            &[(&ids, Type::UUID_ARRAY), (&tokens, Type::INT4_ARRAY)],
+            LIMIT,
+        )
         .await?;
     count(shared);
     shared.state.lock().counters.released += rows.len() as u64;
@@ -340,7 +368,8 @@ async fn publish(shared: &Shared, db: &Db) -> Result<Option<Instant>> {
         .to_string()
     };
     if event.len() < 8000 {
-        db.query(&shared.sql.publish, &[(&event, Type::TEXT)], LIMIT).await?;
+        db.query(&shared.sql.publish, &[(&event, Type::TEXT)], LIMIT)
+            .await?;
         count(shared);
     }
     Ok(Some(Instant::now() + PUBLISH_EVERY))

@@ -31,8 +31,14 @@ pub struct Inbox {
 impl Listener {
     pub fn connect(target: Target, channels: Vec<String>) -> Result<Listener> {
         for channel in &channels {
-            if channel.is_empty() || !channel.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_') {
-                return Err(Error::Argument(format!("{channel:?} is not the name of a channel")));
+            if channel.is_empty()
+                || !channel
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            {
+                return Err(Error::Argument(format!(
+                    "{channel:?} is not the name of a channel"
+                )));
             }
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -40,7 +46,10 @@ impl Listener {
             .thread_name("currant-listener")
             .enable_all()
             .build()
-            .map_err(|error| Error::System { what: "no thread for the listener", error })?;
+            .map_err(|error| Error::System {
+                what: "no thread for the listener",
+                error,
+            })?;
         let inbox = Arc::new(Inbox {
             messages: Mutex::new(VecDeque::new()),
             signal: Signal::new()?,
@@ -49,7 +58,11 @@ impl Listener {
         });
         let first = runtime.block_on(open(&target, &channels, &inbox))?;
         runtime.spawn(keep(target, channels, Arc::clone(&inbox), first));
-        Ok(Listener { inbox, runtime: Mutex::new(Some(runtime)), pid: std::process::id() })
+        Ok(Listener {
+            inbox,
+            runtime: Mutex::new(Some(runtime)),
+            pid: std::process::id(),
+        })
     }
 
     pub fn take(&self) -> Vec<(String, String)> {
@@ -85,8 +98,7 @@ async fn open(target: &Target, channels: &[String], inbox: &Arc<Inbox>) -> Resul
         into.signal.raise();
     });
     let db = Db::connect(target, "currant listener", on_notify).await?;
-    let listen: Vec<String> = channels.iter().map(|channel| format!("LISTEN {channel}")).collect();
-    db.batch(&listen.join("; "), LIMIT).await?;
+    db.listen(channels, LIMIT).await?;
     Ok(db)
 }
 

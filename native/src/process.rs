@@ -14,8 +14,15 @@ pub struct Identity {
 
 impl Identity {
     pub fn of_this_process() -> Identity {
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-        let namespace = fs::read_link("/proc/self/ns/pid").map(|path| path.display().to_string()).unwrap_or_default();
+        let read = |path: &str| {
+            fs::read_to_string(path)
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        let namespace = fs::read_link("/proc/self/ns/pid")
+            .map(|path| path.display().to_string())
+            .unwrap_or_default();
         let pid = std::process::id() as i32;
         Identity {
             host: read("/proc/sys/kernel/hostname"),

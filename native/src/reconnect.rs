@@ -13,9 +13,6 @@ const LIMIT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Statistics may be stale, and a plan made while the table was tiny is kept: these plans never scan or hash.
-const PINNED: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
-
 /// Connects once.
 pub async fn open(shared: &Arc<Shared>, is_pinned: bool) -> Result<Db> {
     let hears = Arc::downgrade(shared);
@@ -28,7 +25,7 @@ pub async fn open(shared: &Arc<Shared>, is_pinned: bool) -> Result<Db> {
     let application = format!("currant engine {}", shared.settings.name);
     let db = Db::connect(&shared.settings.target, &application, on_notify).await?;
     if is_pinned {
-        db.batch(PINNED, LIMIT).await?;
+        db.batch(&shared.sql.pin_work, LIMIT).await?;
     }
     Ok(db)
 }

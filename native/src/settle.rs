@@ -70,7 +70,7 @@ async fn next(shared: &Shared) -> Vec<Outcome> {
         if waiting > 1 && waiting < crate::outbox::BATCH {
             sleep(GATHER).await;
         }
-        return shared.state.lock().outbox.next_batch();
+        return shared.state.lock().outbox.next_batch().to_vec();
     }
 }
 
@@ -83,14 +83,22 @@ async fn write(shared: &Shared, db: &Db, batch: &[Outcome], repeats: bool) -> Re
     Ok(counted)
 }
 
-async fn query(shared: &Shared, db: &Db, statement: &Statement, batch: &[Outcome]) -> Result<Vec<Row>> {
+async fn query(
+    shared: &Shared,
+    db: &Db,
+    statement: &Statement,
+    batch: &[Outcome],
+) -> Result<Vec<Row>> {
     let ids: Vec<Uuid> = batch.iter().map(|one| one.key.0).collect();
     let tokens: Vec<i32> = batch.iter().map(|one| one.key.1).collect();
     let statuses: Vec<&str> = batch.iter().map(|one| one.status.as_str()).collect();
     let results: Vec<Option<&[u8]>> = batch.iter().map(|one| one.result.as_deref()).collect();
     let errors: Vec<Option<&str>> = batch.iter().map(|one| one.error.as_deref()).collect();
     let runs: Vec<i64> = batch.iter().map(|one| one.run_us).collect();
-    let ended: Vec<i64> = batch.iter().map(|one| one.ended.elapsed().as_micros() as i64).collect();
+    let ended: Vec<i64> = batch
+        .iter()
+        .map(|one| one.ended.elapsed().as_micros() as i64)
+        .collect();
     let delays: Vec<f64> = batch.iter().map(|one| one.delay).collect();
     let logs: Vec<Option<&str>> = batch.iter().map(|one| one.logs.as_deref()).collect();
     let sources: Vec<Option<&str>> = batch.iter().map(|one| one.source.as_deref()).collect();
@@ -107,7 +115,11 @@ async fn query(shared: &Shared, db: &Db, statement: &Statement, batch: &[Outcome
         (&sources, Type::TEXT_ARRAY),
     ];
     shared.state.lock().counters.statements += 1;
-    let used = if statement.name == "settled" { &all[..3] } else { &all[..] };
+    let used = if statement.name == "settled" {
+        &all[..3]
+    } else {
+        &all[..]
+    };
     db.query(statement, used, LIMIT).await
 }
 
@@ -129,7 +141,12 @@ fn unstorable(outcome: &Outcome, error: &Error) -> (Outcome, String) {
     (bad, reason)
 }
 
-fn finish(shared: &Shared, batch: &[Outcome], counted: &HashMap<Uuid, ()>, refused: Vec<(Uuid, String)>) {
+fn finish(
+    shared: &Shared,
+    batch: &[Outcome],
+    counted: &HashMap<Uuid, ()>,
+    refused: Vec<(Uuid, String)>,
+) {
     let mut state = shared.state.lock();
     let is_delayed = batch.iter().any(|one| one.status == Status::Retry);
     for outcome in batch {
@@ -150,7 +167,7 @@ fn finish(shared: &Shared, batch: &[Outcome], counted: &HashMap<Uuid, ()>, refus
             }
         }
     }
-    state.outbox.done(batch);
+    state.outbox.done();
     drop(state);
     shared.signal.raise();
     shared.progress.notify_waiters();

@@ -112,7 +112,11 @@ impl Shared {
         };
         Ok(Shared {
             sql: Sql::new(&settings.schema)?,
-            queues: settings.queues.iter().map(|queue| Arc::from(queue.as_str())).collect(),
+            queues: settings
+                .queues
+                .iter()
+                .map(|queue| Arc::from(queue.as_str()))
+                .collect(),
             settings,
             state: Mutex::new(state),
             signal: Signal::new()?,
@@ -169,7 +173,12 @@ impl Shared {
 
     pub fn count_outcome(state: &mut State, queue: Option<&Arc<str>>, status: Status) {
         if let Some(queue) = queue {
-            *state.outcomes.entry(Arc::clone(queue)).or_default().entry(status.as_str()).or_default() += 1;
+            *state
+                .outcomes
+                .entry(Arc::clone(queue))
+                .or_default()
+                .entry(status.as_str())
+                .or_default() += 1;
         }
     }
 }

@@ -26,9 +26,10 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {
         let text = error.to_string();
         match error {
-            Error::Unavailable(_) | Error::Timeout { .. } | Error::Database(_) | Error::System { .. } => {
-                errors::DatabaseUnavailable::new_err(text)
-            }
+            Error::Unavailable(_)
+            | Error::Timeout { .. }
+            | Error::Database(_)
+            | Error::System { .. } => errors::DatabaseUnavailable::new_err(text),
             Error::SchemaOutdated(_) => errors::SchemaOutdated::new_err(text),
             Error::Argument(_) => errors::InvalidArguments::new_err(text),
         }
@@ -38,18 +39,26 @@ impl From<Error> for PyErr {
 type BytesKey<'py> = (Bound<'py, PyBytes>, i32);
 
 fn keys<'py>(py: Python<'py>, keys: &[buffer::Key]) -> Vec<BytesKey<'py>> {
-    keys.iter().map(|(id, token)| (PyBytes::new(py, id.as_bytes()), *token)).collect()
+    keys.iter()
+        .map(|(id, token)| (PyBytes::new(py, id.as_bytes()), *token))
+        .collect()
 }
 
 fn seconds(value: f64) -> Duration {
-    Duration::from_secs_f64(if value.is_finite() { value.clamp(0.0, 1e6) } else { 0.0 })
+    Duration::from_secs_f64(if value.is_finite() {
+        value.clamp(0.0, 1e6)
+    } else {
+        0.0
+    })
 }
 
 /// A datetime in UTC.
 fn moment<'py>(py: Python<'py>, micros: i64) -> PyResult<Bound<'py, PyAny>> {
     let datetime = py.import("datetime")?;
     let utc = datetime.getattr("timezone")?.getattr("utc")?;
-    let epoch = datetime.getattr("datetime")?.call1((1970, 1, 1, 0, 0, 0, 0, utc))?;
+    let epoch = datetime
+        .getattr("datetime")?
+        .call1((1970, 1, 1, 0, 0, 0, 0, utc))?;
     epoch.add(datetime.getattr("timedelta")?.call1((0, 0, micros))?)
 }
 
@@ -262,11 +271,25 @@ impl Engine {
             user,
             password,
             database,
-            tls: TlsConfig { mode: sslmode, root_cert: sslrootcert, cert: sslcert, key: sslkey },
+            tls: TlsConfig {
+                mode: sslmode,
+                root_cert: sslrootcert,
+                cert: sslcert,
+                key: sslkey,
+            },
             wants_writes: matches!(target_session_attrs, "read-write" | "primary"),
             connect_timeout: seconds(connect_timeout),
         };
-        let settings = Settings { target, schema, name, kind, version, queues, jobs, workers };
+        let settings = Settings {
+            target,
+            schema,
+            name,
+            kind,
+            version,
+            queues,
+            jobs,
+            workers,
+        };
         Ok(Engine(py.detach(|| engine::Engine::connect(settings))?))
     }
 
@@ -305,7 +328,8 @@ impl Engine {
         logs: Option<String>,
         source: Option<String>,
     ) -> PyResult<u64> {
-        let id = Uuid::from_slice(id).map_err(|_| Error::Argument("an execution id has 16 bytes".to_owned()))?;
+        let id = Uuid::from_slice(id)
+            .map_err(|_| Error::Argument("an execution id has 16 bytes".to_owned()))?;
         Ok(self.0.settle(Outcome {
             ticket: None,
             key: (id, token),
@@ -397,11 +421,18 @@ impl Listener {
             user,
             password,
             database,
-            tls: TlsConfig { mode: sslmode, root_cert: sslrootcert, cert: sslcert, key: sslkey },
+            tls: TlsConfig {
+                mode: sslmode,
+                root_cert: sslrootcert,
+                cert: sslcert,
+                key: sslkey,
+            },
             wants_writes: matches!(target_session_attrs, "read-write" | "primary"),
             connect_timeout: seconds(connect_timeout),
         };
-        Ok(Listener(py.detach(|| listener::Listener::connect(target, channels))?))
+        Ok(Listener(py.detach(|| {
+            listener::Listener::connect(target, channels)
+        })?))
     }
 
     fn fileno(&self) -> i32 {
@@ -418,12 +449,18 @@ impl Listener {
 
     #[getter]
     fn dropped(&self) -> u64 {
-        self.0.inbox.dropped.load(std::sync::atomic::Ordering::Relaxed)
+        self.0
+            .inbox
+            .dropped
+            .load(std::sync::atomic::Ordering::Relaxed)
     }
 
     #[getter]
     fn connected(&self) -> bool {
-        self.0.inbox.is_connected.load(std::sync::atomic::Ordering::SeqCst)
+        self.0
+            .inbox
+            .is_connected
+            .load(std::sync::atomic::Ordering::SeqCst)
     }
 
     fn close(&self, py: Python<'_>) {
