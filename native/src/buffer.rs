@@ -95,7 +95,9 @@ impl Buffer {
     pub fn prefetch(&self) -> usize {
         let by_time = match self.mean_run_us {
             None => self.workers,
-            Some(mean) => (self.workers as f64 * PREFETCH_WORK.as_micros() as f64 / mean.max(1.0)) as usize,
+            Some(mean) => {
+                (self.workers as f64 * PREFETCH_WORK.as_micros() as f64 / mean.max(1.0)) as usize
+            }
         };
         let by_bytes = (PREFETCH_BYTES / self.mean_args.max(1.0)) as usize;
         by_time.min(by_bytes).min(PREFETCH_MOST)
@@ -129,7 +131,9 @@ impl Buffer {
         let mut out: Vec<Claimed> = self.ready.drain(..count).collect();
         for execution in &mut out {
             let before = execution.claimed_at - execution.due_at.unwrap_or(execution.created_at);
-            let here = now.saturating_duration_since(execution.received).as_micros() as i64;
+            let here = now
+                .saturating_duration_since(execution.received)
+                .as_micros() as i64;
             execution.wait_us = before.max(0) + here;
             let taken = Taken {
                 queue: Arc::clone(&execution.queue),
@@ -167,10 +171,17 @@ impl Buffer {
 
     /// Takes out of the buffer those of `keys` that no worker holds yet.
     pub fn pull(&mut self, keys: &[Key]) -> Vec<Claimed> {
-        if !self.ready.iter().any(|execution| keys.contains(&execution.key())) {
+        if !self
+            .ready
+            .iter()
+            .any(|execution| keys.contains(&execution.key()))
+        {
             return Vec::new();
         }
-        let (out, rest) = self.drain().into_iter().partition(|execution| keys.contains(&execution.key()));
+        let (out, rest) = self
+            .drain()
+            .into_iter()
+            .partition(|execution| keys.contains(&execution.key()));
         self.ready = VecDeque::<Claimed>::from_iter::<Vec<Claimed>>(rest);
         out
     }

@@ -167,7 +167,8 @@ impl Core {
     }
 
     pub fn note_renewed(&self) {
-        self.renewed_us.store(self.started.elapsed().as_micros() as u64, Ordering::SeqCst);
+        self.renewed_us
+            .store(self.started.elapsed().as_micros() as u64, Ordering::SeqCst);
     }
 
     pub fn lease_age_s(&self) -> f64 {
@@ -220,7 +221,11 @@ impl Core {
             }
         } else if payload == "@" {
             self.ask_promote_check();
-        } else if payload.strip_prefix("!cancel ").and_then(|id| id.parse().ok()) == Some(self.pool()) {
+        } else if payload
+            .strip_prefix("!cancel ")
+            .and_then(|id| id.parse().ok())
+            == Some(self.pool())
+        {
             self.ask_cancel_check();
         }
         // Anything else (`!pools`, words of later versions) is for others.

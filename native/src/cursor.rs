@@ -102,7 +102,11 @@ impl Cursors {
             .map(|step| (self.turn + step) % count)
             .filter_map(|queue| {
                 let after = self.lanes[queue].scan_from(now)?;
-                Some(Ask { queue, after, limit: 0 })
+                Some(Ask {
+                    queue,
+                    after,
+                    limit: 0,
+                })
             })
             .collect();
         if asks.is_empty() || want == 0 {
@@ -170,5 +174,9 @@ fn rescan_pause(cost: Duration, is_full: bool) -> Duration {
         true => (cost * DEAR_FACTOR).min(RESCAN_AT_LEAST_EVERY),
         false => Duration::ZERO,
     };
-    if is_full { dear.max(RESCAN_EVERY) } else { dear }
+    if is_full {
+        dear.max(RESCAN_EVERY)
+    } else {
+        dear
+    }
 }

@@ -10,7 +10,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::types::{FromSql, ToSql, Type};
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Row, Socket, Statement as Prepared};
+use tokio_postgres::{
+    AsyncMessage, Client, Config, Connection, NoTls, Row, Socket, Statement as Prepared,
+};
 
 use crate::error::{Error, Result, describe};
 use crate::sql::Statement;
@@ -59,7 +61,12 @@ impl Drop for Db {
 impl Db {
     /// Connects to the first host that will do, within the target's `connect_timeout`.
     pub async fn connect(target: &Target, application: &str, on_notify: OnNotify) -> Result<Db> {
-        match timeout(target.connect_timeout, connect_any(target, application, on_notify)).await {
+        match timeout(
+            target.connect_timeout,
+            connect_any(target, application, on_notify),
+        )
+        .await
+        {
             Ok(connected) => connected,
             Err(_) => Err(Error::Unavailable(format!(
                 "no answer from {} within {:.1} s",
@@ -89,7 +96,12 @@ impl Db {
     }
 
     /// Runs a statement; prepared once per connection, except through a pooler.
-    pub async fn query(&self, statement: &Statement, params: Params<'_>, limit: Duration) -> Result<Vec<Row>> {
+    pub async fn query(
+        &self,
+        statement: &Statement,
+        params: Params<'_>,
+        limit: Duration,
+    ) -> Result<Vec<Row>> {
         let work = async {
             if self.is_pooled {
                 return self.client.query_typed(&statement.text, params).await;
@@ -111,7 +123,10 @@ impl Db {
     pub async fn batch(&self, statement: &Statement, limit: Duration) -> Result<()> {
         match timeout(limit, self.client.batch_execute(&statement.text)).await {
             Ok(done) => Ok(done?),
-            Err(_) => Err(Error::Timeout { statement: statement.name, seconds: limit.as_secs() }),
+            Err(_) => Err(Error::Timeout {
+                statement: statement.name,
+                seconds: limit.as_secs(),
+            }),
         }
     }
 
@@ -120,9 +135,14 @@ impl Db {
         match timeout(limit, self.client.query_typed(BACKEND, &[])).await {
             Ok(rows) => match rows?.first() {
                 Some(row) => Ok(row.try_get(0)?),
-                None => Err(Error::Unavailable("the server does not say who it is".to_owned())),
+                None => Err(Error::Unavailable(
+                    "the server does not say who it is".to_owned(),
+                )),
             },
-            Err(_) => Err(Error::Timeout { statement: "backend", seconds: limit.as_secs() }),
+            Err(_) => Err(Error::Timeout {
+                statement: "backend",
+                seconds: limit.as_secs(),
+            }),
         }
     }
 
@@ -137,7 +157,9 @@ impl Db {
         }
         let types: Vec<Type> = params.iter().map(|(_, type_)| type_.clone()).collect();
         let prepared = self.client.prepare_typed(&statement.text, &types).await?;
-        self.prepared.lock().insert(statement.name, prepared.clone());
+        self.prepared
+            .lock()
+            .insert(statement.name, prepared.clone());
         Ok(prepared)
     }
 }
@@ -154,7 +176,11 @@ pub async fn is_pooler_between(one: &Db, other: &Db, limit: Duration) -> Result<
 }
 
 fn places(target: &Target) -> String {
-    let all: Vec<String> = target.hosts.iter().map(|(host, port)| place(host, *port)).collect();
+    let all: Vec<String> = target
+        .hosts
+        .iter()
+        .map(|(host, port)| place(host, *port))
+        .collect();
     all.join(", ")
 }
 
@@ -171,7 +197,10 @@ async fn connect_any(target: &Target, application: &str, on_notify: OnNotify) ->
     for (host, port) in &target.hosts {
         let ways = match host.starts_with('/') {
             // A Unix socket carries no TLS, as with libpq.
-            true => vec![Way { wire: tokio_postgres::config::SslMode::Disable, tls: None }],
+            true => vec![Way {
+                wire: tokio_postgres::config::SslMode::Disable,
+                tls: None,
+            }],
             false => match &tcp_ways {
                 Ok(ways) => ways.clone(),
                 Err(error) => return Err(Error::Unavailable(error.to_string())),
@@ -253,7 +282,11 @@ async fn accept(target: &Target, db: Db) -> Result<Db> {
         return Ok(db);
     }
     let rows = db.client.query_typed(WRITABLE, &[]).await?;
-    match rows.first().map(|row| row.try_get::<_, bool>(0)).transpose()? {
+    match rows
+        .first()
+        .map(|row| row.try_get::<_, bool>(0))
+        .transpose()?
+    {
         Some(true) => Ok(db),
         _ => Err(Error::Unavailable("this server takes no writes".to_owned())),
     }
@@ -270,7 +303,9 @@ where
     let driver = tokio::spawn(async move {
         let reason = loop {
             match poll_fn(|context| connection.poll_message(context)).await {
-                Some(Ok(AsyncMessage::Notification(message))) => on_notify(message.channel(), message.payload()),
+                Some(Ok(AsyncMessage::Notification(message))) => {
+                    on_notify(message.channel(), message.payload())
+                }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => break describe(&error),
                 None => break "the connection was closed".to_owned(),
@@ -295,7 +330,10 @@ pub struct Micros(pub i64);
 const EPOCH_2000: i64 = 946_684_800_000_000;
 
 impl<'a> FromSql<'a> for Micros {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> std::result::Result<Micros, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(
+        _: &Type,
+        raw: &'a [u8],
+    ) -> std::result::Result<Micros, Box<dyn std::error::Error + Sync + Send>> {
         let bytes: [u8; 8] = raw.try_into()?;
         Ok(Micros(i64::from_be_bytes(bytes).saturating_add(EPOCH_2000)))
     }

@@ -1,172 +1,428 @@
-//! The engine: three connections and a task for each, behind calls that never wait for them.
+//! The engine as its callers see it: three tasks on threads of their own, and calls that never wait for them
+//! except `connect`, `drain` and `close`.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use tokio::runtime::Runtime;
+use parking_lot::{Condvar, Mutex};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_postgres::types::Type;
+use tokio::time::{sleep, timeout_at};
 
-use crate::buffer::{Claimed, Key};
+use crate::buffer::{Buffer, Claimed, Key};
+use crate::claim::Claimer;
+use crate::core::{Core, Errands, Links, News, Phase, PoolConfig, Role};
+use crate::db::{Db, Target, is_pooler_between};
 use crate::error::{Error, Result};
-use crate::outbox::Outcome;
-use crate::process::Identity;
-use crate::reconnect::open;
-use crate::state::{News, Settings, Shared};
-use crate::{claim, house, settle};
+use crate::keeper::Keeper;
+use crate::link::{self, KEEPER_LIMIT};
+use crate::machine::Machine;
+use crate::outbox::{BATCH, Outbox, Outcome, Status};
+use crate::settle::Settler;
+use crate::signal::Signal;
+use crate::sql::Sql;
+use crate::telemetry::{Tally, Totals};
+use crate::wake::{Reason, WakeBoard};
 
-const LIMIT: Duration = Duration::from_secs(10);
+/// An outcome as a worker hands it in.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub result: Option<Vec<u8>>,
+    /// JSON.
+    pub error: Option<String>,
+    pub run_us: i64,
+    /// Seconds before a retry.
+    pub delay: f64,
+    pub logs: Option<String>,
+    pub source: Option<String>,
+}
 
+/// Counters since connect, and the present state.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    pub workers: usize,
+    pub running: usize,
+    pub buffered: usize,
+    pub unsettled: usize,
+    pub prefetch: usize,
+    pub totals: Totals,
+    pub is_listening: bool,
+    pub lease_age_s: f64,
+}
+
+struct Tasks {
+    claimer: JoinHandle<()>,
+    settler: JoinHandle<()>,
+    keeper: JoinHandle<()>,
+}
+
+/// One pool's engine. Dropping it ends its threads without a goodbye; `close` says one.
 pub struct Engine {
-    pub shared: Arc<Shared>,
-    runtime: Mutex<Option<Runtime>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-    pid: u32,
+    core: Arc<Core>,
+    running: Mutex<Option<(Runtime, Tasks)>>,
+}
+
+/// A runtime on threads of its own.
+pub fn runtime(threads: usize) -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("currant-engine")
+        .enable_all()
+        .build()
+        .map_err(|error| Error::System {
+            what: "no threads for the engine",
+            error,
+        })
 }
 
 impl Engine {
-    pub fn connect(settings: Settings) -> Result<Engine> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("currant-engine")
-            .enable_all()
-            .build()
-            .map_err(|error| Error::System { what: "no thread for the engine", error })?;
-        let (shared, tasks) = runtime.block_on(begin(settings)).map_err(Error::of_start)?;
-        Ok(Engine {
-            shared,
-            runtime: Mutex::new(Some(runtime)),
-            tasks: Mutex::new(tasks),
-            pid: std::process::id(),
-        })
+    /// Connects, registers the pool, takes its lock, LISTENs, sweeps once, and begins to claim. Blocks for at most about
+    /// the target's `connect_timeout`.
+    pub fn connect(target: Target, config: PoolConfig) -> Result<Engine> {
+        let runtime = runtime(2)?;
+        let limit = target.connect_timeout;
+        let core = Arc::new(new_core(target, config)?);
+        let begun = runtime.block_on(async {
+            match tokio::time::timeout(limit, begin(&core)).await {
+                Ok(begun) => begun,
+                Err(_) => Err(Error::Unavailable(format!(
+                    "the database did not let the pool start within {:.1} s",
+                    limit.as_secs_f64()
+                ))),
+            }
+        });
+        match begun {
+            Ok(tasks) => Ok(Engine {
+                core,
+                running: Mutex::new(Some((runtime, tasks))),
+            }),
+            Err(error) => {
+                runtime.shutdown_timeout(Duration::from_millis(200));
+                Err(Error::of_start(error))
+            }
+        }
     }
 
+    pub fn pool_id(&self) -> i32 {
+        self.core.pool()
+    }
+
+    pub fn fileno(&self) -> i32 {
+        self.core.signal.fileno()
+    }
+
+    pub fn clear(&self) {
+        self.core.signal.clear();
+    }
+
+    /// Something was submitted here just now.
+    pub fn wake(&self) {
+        self.core.wakes.wake_all(Reason::Notify);
+    }
+
+    /// Hands over at most `max` executions; none under back-pressure.
     pub fn take(&self, max: usize) -> Vec<Claimed> {
-        let mut state = self.shared.state.lock();
-        if !state.is_claiming || state.outbox.is_full() {
+        let core = &self.core;
+        if max == 0 || core.outbox.lock().is_full() {
             return Vec::new();
         }
-        let taken = state.buffer.take(max, Instant::now());
-        for one in &taken {
-            state.counters.wait.record(one.wait_us.max(0) as u64);
-        }
-        let is_hungry = state.buffer.is_hungry();
-        drop(state);
+        let (taken, is_hungry) = {
+            let mut buffer = core.buffer.lock();
+            (buffer.take(max, Instant::now()), buffer.is_hungry())
+        };
         if is_hungry {
-            self.shared.claim_now.notify_one();
+            core.ring_capacity();
+        }
+        if !taken.is_empty() {
+            core.tally.lock().waits(
+                taken
+                    .iter()
+                    .map(|execution| (&execution.queue, execution.wait_us)),
+            );
         }
         taken
     }
 
-    pub fn settle(&self, outcome: Outcome) -> u64 {
-        let mut state = self.shared.state.lock();
-        let finished = state.buffer.finish(outcome.key, outcome.run_us);
-        state.counters.run.record(outcome.run_us.max(0) as u64);
-        let queue = finished.map(|taken| taken.queue);
-        let ticket = match state.outbox.push(Outcome { queue, ..outcome }) {
-            Ok(ticket) | Err(ticket) => ticket,
+    /// Takes an outcome and returns its ticket.
+    pub fn settle(&self, key: Key, status: Status, report: Report) -> u64 {
+        let core = &self.core;
+        let mut buffer = core.buffer.lock();
+        let taken = buffer.finish(key, report.run_us);
+        let outcome = Outcome {
+            ticket: None,
+            key,
+            queue: taken.map(|taken| taken.queue),
+            status,
+            result: report.result,
+            error: report.error,
+            run_us: report.run_us,
+            delay: report.delay,
+            logs: report.logs,
+            source: report.source,
+            ended: Instant::now(),
         };
-        let is_hungry = state.is_claiming && state.buffer.is_hungry();
-        drop(state);
-        self.shared.settle_now.notify_one();
+        // Both locks at once: nobody may find the claim in neither place.
+        let mut outbox = core.outbox.lock();
+        let pushed = outbox.push(outcome);
+        let is_batch = outbox.waiting() == BATCH;
+        drop(outbox);
+        let is_hungry = buffer.is_hungry();
+        drop(buffer);
         if is_hungry {
-            self.shared.claim_now.notify_one();
+            core.ring_capacity();
         }
+        match pushed {
+            Ok(ticket) => {
+                core.ring_settler();
+                if is_batch {
+                    core.settle_bell.notify_one();
+                }
+                ticket
+            }
+            Err(ticket) => self.refuse_late(ticket),
+        }
+    }
+
+    /// The engine is closed and has given the claim back: the outcome is stale.
+    fn refuse_late(&self, ticket: u64) -> u64 {
+        let mut news = self.core.news.lock();
+        news.stale.push(ticket);
+        news.committed = news.committed.max(ticket);
+        drop(news);
+        self.core.signal.raise();
         ticket
     }
 
-    pub fn news(&self) -> (News, Option<String>) {
-        let mut state = self.shared.state.lock();
-        let committed = state.news.committed;
-        let news = std::mem::take(&mut state.news);
-        state.news.committed = committed;
-        let trouble = state.trouble.values().next().cloned();
-        (news, trouble)
+    /// What has happened since the last call.
+    pub fn news(&self) -> News {
+        let mut news = self.core.news.lock();
+        let committed = news.committed;
+        let taken = std::mem::replace(
+            &mut *news,
+            News {
+                committed,
+                ..News::default()
+            },
+        );
+        drop(news);
+        News {
+            trouble: self.core.links.lock().trouble(),
+            ..taken
+        }
     }
 
+    pub fn is_connected(&self) -> bool {
+        self.running.lock().is_some() && self.core.links.lock().is_up()
+    }
+
+    pub fn set_jobs(&self, names: Vec<String>) {
+        *self.core.jobs.lock() = Arc::new(names.into_iter().map(Arc::from).collect());
+        self.core.wakes.wake_all(Reason::Start);
+    }
+
+    pub fn set_workers(&self, workers: usize) {
+        self.core.buffer.lock().set_workers(workers);
+        self.core.ring_capacity();
+    }
+
+    /// Claims no more, and releases what has not been taken.
     pub fn stop_claiming(&self) {
-        self.shared.state.lock().is_claiming = false;
-        self.shared.house_now.notify_one();
+        self.core.advance(Phase::Winding);
     }
 
     /// Waits until every outcome is on disk; whether it is so.
-    pub fn drain(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        loop {
+    pub fn drain(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut outbox = self.core.outbox.lock();
+        while outbox.unsettled() > 0 {
+            if self
+                .core
+                .written
+                .wait_until(&mut outbox, deadline)
+                .timed_out()
             {
-                let state = self.shared.state.lock();
-                if state.outbox.unsettled() == 0 && (state.is_claiming || state.buffer.buffered() == 0) {
-                    return true;
-                }
+                return outbox.unsettled() == 0;
             }
-            if Instant::now() >= until {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(2));
         }
+        true
     }
 
-    pub fn close(&self, limit: Duration) {
-        if self.pid != std::process::id() {
-            return;
-        }
-        let Some(runtime) = self.runtime.lock().take() else {
+    /// Releases, settles what is buffered, says goodbye, disconnects.
+    pub fn close(&self, timeout: Duration) {
+        let Some((runtime, tasks)) = self.running.lock().take() else {
             return;
         };
-        self.stop_claiming();
-        self.drain(limit);
-        for task in self.tasks.lock().drain(..) {
-            task.abort();
+        let deadline = tokio::time::Instant::now() + timeout;
+        let core = Arc::clone(&self.core);
+        runtime.block_on(async move {
+            core.advance(Phase::Winding);
+            let _claimed_no_more = timeout_at(deadline, tasks.claimer).await;
+            core.advance(Phase::Closing);
+            let _written = timeout_at(deadline, tasks.settler).await;
+            core.outbox.lock().shut();
+            core.advance(Phase::Leaving);
+            // Even a timeout of zero leaves time for one word: without it the others would have to find out.
+            let farewell = deadline.max(tokio::time::Instant::now() + Duration::from_millis(500));
+            let _gone = timeout_at(farewell, tasks.keeper).await;
+        });
+        runtime.shutdown_timeout(Duration::from_millis(500));
+        self.core.written.notify_all();
+        self.core.signal.raise();
+    }
+
+    pub fn stats(&self) -> Stats {
+        let core = &self.core;
+        let unsettled = core.outbox.lock().unsettled();
+        let totals = core.tally.lock().totals.clone();
+        let buffer = core.buffer.lock();
+        Stats {
+            workers: buffer.workers(),
+            running: buffer.running(),
+            buffered: buffer.buffered(),
+            prefetch: buffer.prefetch(),
+            unsettled,
+            totals,
+            is_listening: core.is_listening.load(Ordering::SeqCst),
+            lease_age_s: core.lease_age_s(),
         }
-        let held: Vec<Key> = {
-            let mut state = self.shared.state.lock();
-            state.outbox.shut();
-            let mut keys: Vec<Key> = state.buffer.drain().iter().map(Claimed::key).collect();
-            keys.extend(state.buffer.drain_taken());
-            keys
-        };
-        let shared = Arc::clone(&self.shared);
-        // What can't be said now is found out by the next sweep: the lock goes with the connection.
-        let _ = runtime.block_on(async move { tokio::time::timeout(limit, goodbye(shared, held)).await });
-        runtime.shutdown_timeout(Duration::from_millis(200));
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if self.pid != std::process::id() {
-            // A forked child has the memory but not the threads: nothing can be waited for.
-            std::mem::forget(self.runtime.lock().take());
+        if let Some((runtime, _)) = self.running.lock().take() {
+            runtime.shutdown_timeout(Duration::from_millis(500));
+        }
+    }
+}
+
+fn new_core(target: Target, config: PoolConfig) -> Result<Core> {
+    if config.queues.is_empty() {
+        return Err(Error::Argument(
+            "a pool needs at least one queue".to_owned(),
+        ));
+    }
+    Ok(Core {
+        sql: Sql::new(&config.schema)?,
+        queues: config
+            .queues
+            .iter()
+            .map(|queue| Arc::from(queue.as_str()))
+            .collect(),
+        jobs: Mutex::new(Arc::new(
+            config
+                .jobs
+                .iter()
+                .map(|job| Arc::from(job.as_str()))
+                .collect(),
+        )),
+        buffer: Mutex::new(Buffer::new(config.workers)),
+        target,
+        config,
+        machine: Machine::here(),
+        is_pooled: AtomicBool::new(false),
+        pool_id: AtomicI32::new(0),
+        outbox: Mutex::new(Outbox::default()),
+        written: Condvar::new(),
+        settle_bell: tokio::sync::Notify::new(),
+        is_settler_resting: AtomicBool::new(false),
+        wakes: WakeBoard::default(),
+        is_claimable: AtomicBool::new(false),
+        errands: Errands::default(),
+        news: Mutex::new(News::default()),
+        links: Mutex::new(Links::default()),
+        tally: Mutex::new(Tally::default()),
+        signal: Signal::new()?,
+        phase: watch::Sender::new(Phase::Running),
+        is_kept: watch::Sender::new(false),
+        is_listening: AtomicBool::new(false),
+        renewed_us: AtomicU64::new(0),
+        started: Instant::now(),
+    })
+}
+
+/// The three connections, the pool's row, the first sweep; then the tasks.
+async fn begin(core: &Arc<Core>) -> Result<Tasks> {
+    let connect = |role| {
+        let core = Arc::clone(core);
+        async move {
+            Db::connect(
+                &core.target,
+                &core.application(),
+                link::on_notify(&core, role),
+            )
+            .await
+        }
+    };
+    let mut keeping = connect(Role::Keeper).await?;
+    let (mut claims, mut settles) =
+        tokio::try_join!(connect(Role::Claims), connect(Role::Settles))?;
+    let is_pooled = is_pooler_between(&keeping, &claims, KEEPER_LIMIT).await?;
+    core.is_pooled.store(is_pooled, Ordering::SeqCst);
+    for db in [&mut keeping, &mut claims, &mut settles] {
+        db.set_pooled(is_pooled);
+    }
+    tokio::try_join!(
+        link::prepare(core, Role::Keeper, &keeping),
+        link::prepare(core, Role::Claims, &claims),
+        link::prepare(core, Role::Settles, &settles),
+    )?;
+    let mut keeper = Keeper::new(Arc::clone(core));
+    keeper.begin(keeping).await?;
+    let mut first = Some(claims);
+    let claimer = move |core: &Arc<Core>| boxed(Claimer::new(Arc::clone(core), first.take()).run());
+    let mut first = Some(settles);
+    let settler = move |core: &Arc<Core>| boxed(Settler::new(Arc::clone(core), first.take()).run());
+    let mut first = Some(keeper);
+    let keeper = move |core: &Arc<Core>| {
+        boxed(
+            first
+                .take()
+                .unwrap_or_else(|| Keeper::new(Arc::clone(core)))
+                .run(),
+        )
+    };
+    Ok(Tasks {
+        claimer: tokio::spawn(supervise(Arc::clone(core), Role::Claims, claimer)),
+        settler: tokio::spawn(supervise(Arc::clone(core), Role::Settles, settler)),
+        keeper: tokio::spawn(supervise(Arc::clone(core), Role::Keeper, keeper)),
+    })
+}
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn boxed(task: impl Future<Output = ()> + Send + 'static) -> Task {
+    Box::pin(task)
+}
+
+/// Runs a task; should it panic, says so in the news and starts another in its place.
+async fn supervise(core: Arc<Core>, role: Role, mut make: impl FnMut(&Arc<Core>) -> Task) {
+    while let Err(ended) = tokio::spawn(make(&core)).await {
+        if !ended.is_panic() {
             return;
         }
-        if let Some(runtime) = self.runtime.lock().take() {
-            runtime.shutdown_background();
-        }
+        core.set_trouble(
+            role,
+            Some(format!(
+                "a task of the engine failed: {}",
+                panic_text(ended)
+            )),
+        );
+        sleep(Duration::from_millis(100)).await;
     }
 }
 
-async fn begin(settings: Settings) -> Result<(Arc<Shared>, Vec<JoinHandle<()>>)> {
-    let shared = Arc::new(Shared::new(settings)?);
-    let identity = Identity::of_this_process();
-    let keeping = open(&shared, false).await?;
-    let claiming = open(&shared, true).await?;
-    let settling = open(&shared, true).await?;
-    house::begin(&shared, &keeping, &identity).await?;
-    let tasks = vec![
-        tokio::spawn(house::run(Arc::clone(&shared), identity, keeping)),
-        tokio::spawn(claim::run(Arc::clone(&shared), claiming)),
-        tokio::spawn(settle::run(Arc::clone(&shared), settling)),
-    ];
-    Ok((shared, tasks))
-}
-
-async fn goodbye(shared: Arc<Shared>, held: Vec<Key>) -> Result<()> {
-    let db = open(&shared, false).await?;
-    if !held.is_empty() {
-        house::give_back(&shared, &db, &held).await?;
+fn panic_text(ended: tokio::task::JoinError) -> String {
+    let Ok(panic) = ended.try_into_panic() else {
+        return "it was ended".to_owned();
+    };
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "for an unknown reason".to_owned(),
     }
-    let pool = shared.state.lock().pool;
-    db.query(&shared.sql.goodbye, &[(&pool, Type::INT4)], LIMIT).await?;
-    Ok(())
 }

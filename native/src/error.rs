@@ -109,7 +109,10 @@ fn is_too_large(error: &tokio_postgres::Error) -> bool {
 /// error alone says no more than "db error".
 pub fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
-        let detail = db.detail().map(|text| format!(" ({text})")).unwrap_or_default();
+        let detail = db
+            .detail()
+            .map(|text| format!(" ({text})"))
+            .unwrap_or_default();
         return format!("{}{detail} [SQLSTATE {}]", db.message(), db.code().code());
     }
     chain(error)

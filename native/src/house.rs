@@ -115,6 +115,7 @@ async fn serve(shared: &Shared, db: &Db, identity: &Identity) -> Result<()> {
         next = if told { next.min(due.publish) } else { next };
         let woken = tokio::select! {
             () = shared.house_now.notified() => true,
+            () = shared.tell_now.notified() => false,
             () = sleep_until(next) => false,
             reason = db.closed() => return Err(Error::Unavailable(reason)),
         };

@@ -33,7 +33,10 @@ impl Histogram {
 
     /// (bucket, count) in order of the buckets.
     pub fn counts(&self) -> Vec<(u32, u64)> {
-        self.0.iter().map(|(&bucket, &count)| (bucket, count)).collect()
+        self.0
+            .iter()
+            .map(|(&bucket, &count)| (bucket, count))
+            .collect()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -47,7 +50,11 @@ pub struct Sizes(BTreeMap<u32, u64>);
 
 impl Sizes {
     pub fn record(&mut self, size: usize) {
-        let upper = if size == 0 { 0 } else { (size as u32).next_power_of_two() };
+        let upper = if size == 0 {
+            0
+        } else {
+            (size as u32).next_power_of_two()
+        };
         *self.0.entry(upper).or_default() += 1;
     }
 
@@ -58,7 +65,10 @@ impl Sizes {
     }
 
     pub fn counts(&self) -> Vec<(u32, u64)> {
-        self.0.iter().map(|(&upper, &count)| (upper, count)).collect()
+        self.0
+            .iter()
+            .map(|(&upper, &count)| (upper, count))
+            .collect()
     }
 }
 

@@ -69,7 +69,11 @@ pub async fn lock(core: &Core, db: &Db) -> Result<bool> {
     core.count_statement();
     let (key, pool) = (core.sql.lock_key(), core.pool());
     let rows = db
-        .query(&core.sql.lock, &[(&key, Type::INT4), (&pool, Type::INT4)], KEEPER_LIMIT)
+        .query(
+            &core.sql.lock,
+            &[(&key, Type::INT4), (&pool, Type::INT4)],
+            KEEPER_LIMIT,
+        )
         .await?;
     Ok(match rows.first() {
         Some(row) => row.try_get(0)?,
@@ -117,7 +121,8 @@ pub async fn renew(core: &Core, db: &Db, leftover_s: f64, look: bool) -> Result<
 pub async fn goodbye(core: &Core, db: &Db) -> Result<()> {
     core.count_statement();
     let pool = core.pool();
-    db.query(&core.sql.goodbye, &[(&pool, Type::INT4)], KEEPER_LIMIT).await?;
+    db.query(&core.sql.goodbye, &[(&pool, Type::INT4)], KEEPER_LIMIT)
+        .await?;
     Ok(())
 }
 
@@ -125,9 +130,13 @@ pub async fn goodbye(core: &Core, db: &Db) -> Result<()> {
 pub async fn cancelling(core: &Core, db: &Db) -> Result<Vec<Key>> {
     core.count_statement();
     let pool = core.pool();
-    let rows = db.query(&core.sql.cancelling, &[(&pool, Type::INT4)], KEEPER_LIMIT).await?;
-    let keys: std::result::Result<Vec<Key>, _> =
-        rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("token")?))).collect();
+    let rows = db
+        .query(&core.sql.cancelling, &[(&pool, Type::INT4)], KEEPER_LIMIT)
+        .await?;
+    let keys: std::result::Result<Vec<Key>, _> = rows
+        .iter()
+        .map(|row| Ok((row.try_get("id")?, row.try_get("token")?)))
+        .collect();
     keys.map_err(Error::Database)
 }
 

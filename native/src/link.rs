@@ -27,6 +27,11 @@ impl Backoff {
         Backoff(BACKOFF_FIRST)
     }
 
+    /// For a server that answers but refuses: nothing is gained by haste.
+    pub fn slow() -> Backoff {
+        Backoff(BACKOFF_LAST / 2)
+    }
+
     pub async fn wait(&mut self) {
         sleep(self.0.mul_f64(0.5 + fastrand::f64())).await;
         self.0 = (self.0 * 2).min(BACKOFF_LAST);

@@ -17,7 +17,9 @@ impl Machine {
     pub fn here() -> Machine {
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
         let boot = read("/proc/sys/kernel/random/boot_id");
-        let namespace = fs::read_link("/proc/self/ns/pid").map(|link| link.display().to_string()).unwrap_or_default();
+        let namespace = fs::read_link("/proc/self/ns/pid")
+            .map(|link| link.display().to_string())
+            .unwrap_or_default();
         Machine {
             host: read("/proc/sys/kernel/hostname"),
             boot_id: format!("{boot} {namespace}"),
@@ -63,7 +65,9 @@ fn does_not_exist(pid: i32) -> bool {
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+    fs::read_to_string(path)
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -24,7 +24,12 @@ pub enum Status {
 }
 
 impl Status {
-    pub const ALL: [Status; 4] = [Status::Succeeded, Status::Failed, Status::Cancelled, Status::Retry];
+    pub const ALL: [Status; 4] = [
+        Status::Succeeded,
+        Status::Failed,
+        Status::Cancelled,
+        Status::Retry,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -67,7 +72,10 @@ pub struct Outcome {
 
 impl Outcome {
     fn size(&self) -> usize {
-        let texts = [&self.error, &self.logs].into_iter().flatten().map(String::len);
+        let texts = [&self.error, &self.logs]
+            .into_iter()
+            .flatten()
+            .map(String::len);
         self.result.as_ref().map_or(0, Vec::len) + texts.sum::<usize>()
     }
 }
@@ -90,7 +98,10 @@ impl Outbox {
             return Err(self.last_ticket);
         }
         self.unsettled += 1;
-        self.waiting.push_back(Outcome { ticket: Some(self.last_ticket), ..outcome });
+        self.waiting.push_back(Outcome {
+            ticket: Some(self.last_ticket),
+            ..outcome
+        });
         Ok(self.last_ticket)
     }
 
@@ -98,7 +109,10 @@ impl Outbox {
     pub fn push_own(&mut self, outcome: Outcome) {
         if !self.is_shut {
             self.unsettled += 1;
-            self.waiting.push_back(Outcome { ticket: None, ..outcome });
+            self.waiting.push_back(Outcome {
+                ticket: None,
+                ..outcome
+            });
         }
     }
 
@@ -121,7 +135,9 @@ impl Outbox {
 
     pub fn holds(&self, key: &Key) -> bool {
         let in_flight = self.in_flight.iter().flat_map(|batch| batch.iter());
-        in_flight.chain(&self.waiting).any(|outcome| outcome.key == *key)
+        in_flight
+            .chain(&self.waiting)
+            .any(|outcome| outcome.key == *key)
     }
 
     /// The next batch to write, oldest first; the same again until it is `done`. It stays unsettled until then.

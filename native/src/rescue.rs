@@ -40,7 +40,8 @@ impl Other {
         if !self.has_lock {
             return self.age > LEASE_WITHOUT_LOCK_S;
         }
-        let is_abandoned = !self.is_lock_held && self.suspected.is_some_and(|seconds| seconds >= SUSPICION_S);
+        let is_abandoned =
+            !self.is_lock_held && self.suspected.is_some_and(|seconds| seconds >= SUSPICION_S);
         is_abandoned || self.age > LEASE_S
     }
 
@@ -52,7 +53,11 @@ impl Other {
 
 /// The ids of those that are dead.
 pub fn dead(others: &[Other]) -> Vec<i32> {
-    others.iter().filter(|other| other.is_dead(machine::is_gone)).map(|other| other.id).collect()
+    others
+        .iter()
+        .filter(|other| other.is_dead(machine::is_gone))
+        .map(|other| other.id)
+        .collect()
 }
 
 /// Declares `dead` pools lost and gives back what they, and those gone `before`, held. Returns how many executions.
@@ -101,25 +106,82 @@ mod tests {
 
     #[test]
     fn a_process_counts_as_gone_only_on_this_machine() {
-        assert!(Other { is_here: true, ..other() }.is_dead(GONE));
+        assert!(
+            Other {
+                is_here: true,
+                ..other()
+            }
+            .is_dead(GONE)
+        );
         assert!(!other().is_dead(GONE));
     }
 
     #[test]
     fn a_free_lock_is_suspect_first_and_dead_three_seconds_later() {
-        let free = Other { is_lock_held: false, ..other() };
+        let free = Other {
+            is_lock_held: false,
+            ..other()
+        };
         assert!(free.is_suspect() && !free.is_dead(LIVES));
-        assert!(!Other { suspected: Some(2.9), ..free.clone() }.is_dead(LIVES));
-        assert!(Other { suspected: Some(3.0), ..free }.is_dead(LIVES));
-        assert!(!Other { suspected: Some(9.0), ..other() }.is_dead(LIVES), "it took its lock back");
+        assert!(
+            !Other {
+                suspected: Some(2.9),
+                ..free.clone()
+            }
+            .is_dead(LIVES)
+        );
+        assert!(
+            Other {
+                suspected: Some(3.0),
+                ..free
+            }
+            .is_dead(LIVES)
+        );
+        assert!(
+            !Other {
+                suspected: Some(9.0),
+                ..other()
+            }
+            .is_dead(LIVES),
+            "it took its lock back"
+        );
     }
 
     #[test]
     fn an_old_lease_is_dead_whatever_the_lock_says() {
-        assert!(!Other { age: 59.0, ..other() }.is_dead(LIVES));
-        assert!(Other { age: 61.0, ..other() }.is_dead(LIVES));
-        let pooled = Other { has_lock: false, is_lock_held: false, ..other() };
-        assert!(!Other { age: 19.0, suspected: Some(9.0), ..pooled.clone() }.is_dead(LIVES));
-        assert!(Other { age: 21.0, ..pooled }.is_dead(LIVES));
+        assert!(
+            !Other {
+                age: 59.0,
+                ..other()
+            }
+            .is_dead(LIVES)
+        );
+        assert!(
+            Other {
+                age: 61.0,
+                ..other()
+            }
+            .is_dead(LIVES)
+        );
+        let pooled = Other {
+            has_lock: false,
+            is_lock_held: false,
+            ..other()
+        };
+        assert!(
+            !Other {
+                age: 19.0,
+                suspected: Some(9.0),
+                ..pooled.clone()
+            }
+            .is_dead(LIVES)
+        );
+        assert!(
+            Other {
+                age: 21.0,
+                ..pooled
+            }
+            .is_dead(LIVES)
+        );
     }
 }

@@ -1,161 +1,351 @@
-//! The settle task: writes outcomes in batches, tells stale ones from counted ones, sets unstorable ones apart.
+//! The settler: writes outcomes in batches, one statement in flight, on a connection of its own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::sleep;
-use tokio_postgres::Row;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use crate::buffer::Key;
+use crate::core::{Core, Phase, Role};
 use crate::db::Db;
 use crate::error::{Error, Remedy, Result};
-use crate::outbox::{Outcome, Status};
-use crate::reconnect::connect;
-use crate::state::Shared;
-use crate::sql::Statement;
+use crate::link::{Backoff, WORK_LIMIT, reopen};
+use crate::outbox::{BATCH, Outcome, Status};
+use crate::wake::Reason;
 
-const LIMIT: Duration = Duration::from_secs(30);
-/// Under load outcomes gather this long, so that one flush serves many.
-const GATHER: Duration = Duration::from_millis(2);
-const PAUSE: Duration = Duration::from_millis(200);
+/// Outcomes that come right behind a settle wait this long for company. After quiet the first goes at once.
+const COALESCE: Duration = Duration::from_millis(3);
 
-pub async fn run(shared: Arc<Shared>, first: Db) {
-    let mut db = first;
-    loop {
-        let batch = next(&shared).await;
-        let mut counted: HashMap<Uuid, ()> = HashMap::new();
-        let mut refused: Vec<(Uuid, String)> = Vec::new();
-        let mut parts = vec![batch.clone()];
-        let mut repeats = false;
+/// What became of one outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// On disk, as this.
+    Counted(Status),
+    /// It no longer held its claim.
+    Stale,
+    /// The database would not store it for this reason; the execution ended failed, or was stale anyway.
+    Refused(String),
+}
+
+pub struct Settler {
+    core: Arc<Core>,
+    db: Option<Db>,
+    last: Option<Instant>,
+}
+
+impl Settler {
+    /// `db`: a connection made already. Without one the settler comes after one that died.
+    pub fn new(core: Arc<Core>, db: Option<Db>) -> Settler {
+        Settler {
+            core,
+            db,
+            last: None,
+        }
+    }
+
+    /// Writes until everything is written and nothing more can come.
+    pub async fn run(mut self) {
+        // A batch that was under way when another settler died may be on disk already.
+        let mut is_repeat = self.core.outbox.lock().is_interrupted();
+        loop {
+            if !is_repeat && !self.gather().await {
+                break;
+            }
+            let batch = self.core.outbox.lock().next_batch();
+            let fates = self.write(&batch, is_repeat).await;
+            publish(&self.core, &batch, fates);
+            self.last = Some(Instant::now());
+            is_repeat = false;
+        }
+        self.core.outbox.lock().shut();
+    }
+
+    /// Waits until a batch is worth writing. False: there will be none.
+    async fn gather(&mut self) -> bool {
+        let core = Arc::clone(&self.core);
+        let mut phase = core.phase.subscribe();
+        loop {
+            let waiting = core.outbox.lock().waiting();
+            let is_closing = core.phase() >= Phase::Closing;
+            if waiting >= BATCH || (is_closing && waiting > 0) {
+                return true;
+            }
+            if waiting == 0 {
+                if is_closing {
+                    return false;
+                }
+                self.rest(&mut phase).await;
+                continue;
+            }
+            let due = self
+                .last
+                .map(|last| last + COALESCE)
+                .filter(|due| *due > Instant::now());
+            let Some(due) = due else {
+                return true;
+            };
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = core.settle_bell.notified() => {}
+            }
+        }
+    }
+
+    async fn rest(&mut self, phase: &mut tokio::sync::watch::Receiver<Phase>) {
+        let core = &self.core;
+        core.is_settler_resting.store(true, Ordering::SeqCst);
+        if core.outbox.lock().waiting() > 0 {
+            core.is_settler_resting.store(false, Ordering::SeqCst);
+            return;
+        }
+        let Some(db) = &self.db else {
+            self.db = reopen(core, Role::Settles, Phase::Closing).await;
+            return;
+        };
+        tokio::select! {
+            () = core.settle_bell.notified() => {}
+            _ = phase.wait_for(|phase| *phase >= Phase::Closing) => {}
+            reason = db.closed() => {
+                core.set_trouble(Role::Settles, Some(reason));
+                self.db = None;
+            }
+        }
+    }
+
+    /// Writes a batch whatever it takes: through lost connections, deadlocks, a full disk, and outcomes that can't be stored.
+    async fn write(&mut self, batch: &[Outcome], mut is_repeat: bool) -> Vec<Fate> {
+        let mut fates: Vec<Option<Fate>> = vec![None; batch.len()];
+        // Parts still to be written, the first on top. A part that can't be stored is halved until the bad one is alone.
+        let mut parts = vec![0..batch.len()];
+        let mut backoff = Backoff::new();
         while let Some(part) = parts.pop() {
-            match write(&shared, &db, &part, repeats).await {
-                Ok(ids) => counted.extend(ids.into_iter().map(|id| (id, ()))),
-                Err(error) => match error.remedy() {
-                    Remedy::Bisect if part.len() > 1 => {
-                        let (left, right) = part.split_at(part.len() / 2);
-                        parts.push(right.to_vec());
-                        parts.push(left.to_vec());
+            match self.try_write(&batch[part.clone()], is_repeat).await {
+                Ok(written) => {
+                    for (index, fate) in part.zip(written) {
+                        fates[index] = Some(fate);
                     }
-                    Remedy::Bisect => {
-                        let (bad, reason) = unstorable(&part[0], &error);
-                        refused.push((bad.key.0, reason));
-                        parts.push(vec![bad]);
-                    }
-                    Remedy::Reconnect => {
-                        shared.set_trouble("settle", Some(error.to_string()));
-                        db = connect(&shared, "settle", true).await;
-                        repeats = true;
-                        parts.push(part);
-                    }
-                    Remedy::Again | Remedy::Wait => {
-                        sleep(PAUSE).await;
-                        parts.push(part);
-                    }
-                },
+                    backoff = Backoff::new();
+                    is_repeat = false;
+                }
+                Err(error) if error.remedy() == Remedy::Bisect && part.len() > 1 => {
+                    let middle = part.start + part.len() / 2;
+                    parts.push(middle..part.end);
+                    parts.push(part.start..middle);
+                }
+                Err(error) if error.remedy() == Remedy::Bisect => {
+                    fates[part.start] = Some(self.refuse(&batch[part.start], &error).await);
+                }
+                Err(error) => {
+                    is_repeat |= error.remedy() == Remedy::Reconnect;
+                    self.recover(&error, &mut backoff).await;
+                    parts.push(part);
+                }
             }
         }
-        finish(&shared, &batch, &counted, refused);
+        fates
+            .into_iter()
+            .map(|fate| fate.unwrap_or(Fate::Stale))
+            .collect()
     }
-}
 
-async fn next(shared: &Shared) -> Vec<Outcome> {
-    loop {
-        let waiting = shared.state.lock().outbox.waiting();
-        if waiting == 0 {
-            shared.settle_now.notified().await;
-            continue;
-        }
-        if waiting > 1 && waiting < crate::outbox::BATCH {
-            sleep(GATHER).await;
-        }
-        return shared.state.lock().outbox.next_batch();
-    }
-}
-
-/// The ids that counted. After a lost answer the books are asked about those that found nothing to settle.
-async fn write(shared: &Shared, db: &Db, batch: &[Outcome], repeats: bool) -> Result<Vec<Uuid>> {
-    let mut counted = ids(&query(shared, db, &shared.sql.settle, batch).await?)?;
-    if repeats && counted.len() < batch.len() {
-        counted.extend(ids(&query(shared, db, &shared.sql.settled, batch).await?)?);
-    }
-    Ok(counted)
-}
-
-async fn query(shared: &Shared, db: &Db, statement: &Statement, batch: &[Outcome]) -> Result<Vec<Row>> {
-    let ids: Vec<Uuid> = batch.iter().map(|one| one.key.0).collect();
-    let tokens: Vec<i32> = batch.iter().map(|one| one.key.1).collect();
-    let statuses: Vec<&str> = batch.iter().map(|one| one.status.as_str()).collect();
-    let results: Vec<Option<&[u8]>> = batch.iter().map(|one| one.result.as_deref()).collect();
-    let errors: Vec<Option<&str>> = batch.iter().map(|one| one.error.as_deref()).collect();
-    let runs: Vec<i64> = batch.iter().map(|one| one.run_us).collect();
-    let ended: Vec<i64> = batch.iter().map(|one| one.ended.elapsed().as_micros() as i64).collect();
-    let delays: Vec<f64> = batch.iter().map(|one| one.delay).collect();
-    let logs: Vec<Option<&str>> = batch.iter().map(|one| one.logs.as_deref()).collect();
-    let sources: Vec<Option<&str>> = batch.iter().map(|one| one.source.as_deref()).collect();
-    let all: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 10] = [
-        (&ids, Type::UUID_ARRAY),
-        (&tokens, Type::INT4_ARRAY),
-        (&statuses, Type::TEXT_ARRAY),
-        (&results, Type::BYTEA_ARRAY),
-        (&errors, Type::TEXT_ARRAY),
-        (&runs, Type::INT8_ARRAY),
-        (&ended, Type::INT8_ARRAY),
-        (&delays, Type::FLOAT8_ARRAY),
-        (&logs, Type::TEXT_ARRAY),
-        (&sources, Type::TEXT_ARRAY),
-    ];
-    shared.state.lock().counters.statements += 1;
-    let used = if statement.name == "settled" { &all[..3] } else { &all[..] };
-    db.query(statement, used, LIMIT).await
-}
-
-fn ids(rows: &[Row]) -> Result<Vec<Uuid>> {
-    rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
-}
-
-fn unstorable(outcome: &Outcome, error: &Error) -> (Outcome, String) {
-    let reason = format!("the database would not store this outcome: {error}");
-    let info = serde_json::json!({"type": "NotStorable", "message": reason}).to_string();
-    let bad = Outcome {
-        status: Status::Failed,
-        result: None,
-        error: Some(info),
-        logs: None,
-        source: None,
-        ..outcome.clone()
-    };
-    (bad, reason)
-}
-
-fn finish(shared: &Shared, batch: &[Outcome], counted: &HashMap<Uuid, ()>, refused: Vec<(Uuid, String)>) {
-    let mut state = shared.state.lock();
-    let is_delayed = batch.iter().any(|one| one.status == Status::Retry);
-    for outcome in batch {
-        let is_counted = counted.contains_key(&outcome.key.0);
-        if is_counted {
-            state.counters.settled += 1;
-            Shared::count_outcome(&mut state, outcome.queue.as_ref(), outcome.status);
-        } else {
-            state.counters.stale += 1;
-        }
-        if let Some(ticket) = outcome.ticket {
-            state.news.committed = state.news.committed.max(ticket);
-            if !is_counted {
-                state.news.stale.push(ticket);
+    async fn recover(&mut self, error: &Error, backoff: &mut Backoff) {
+        match error.remedy() {
+            Remedy::Again => sleep(Duration::from_millis(1 + u64::from(fastrand::u8(..8)))).await,
+            Remedy::Reconnect => {
+                self.core
+                    .set_trouble(Role::Settles, Some(error.to_string()));
+                self.db = None;
+                // Outcomes are never given up: `close` ends this by ending the thread.
+                self.db = reopen(&self.core, Role::Settles, Phase::Leaving).await;
+                if self.db.is_none() {
+                    backoff.wait().await;
+                }
             }
-            if let Some((_, reason)) = refused.iter().find(|(id, _)| *id == outcome.key.0) {
-                state.news.refused.push((ticket, reason.clone()));
+            Remedy::Wait | Remedy::Bisect => {
+                self.core
+                    .set_trouble(Role::Settles, Some(error.to_string()));
+                backoff.wait().await;
+                self.core.set_trouble(Role::Settles, None);
             }
         }
     }
-    state.outbox.done(batch);
-    drop(state);
-    shared.signal.raise();
-    shared.progress.notify_waiters();
-    shared.house_now.notify_one(); // watchers are told; and a retry may be the next that is due
-    if is_delayed {
-        shared.wake("capacity");
+
+    /// One settle statement. `is_repeat`: an earlier try may have been committed without our hearing of it.
+    async fn try_write(&mut self, part: &[Outcome], is_repeat: bool) -> Result<Vec<Fate>> {
+        if self.db.is_none() {
+            self.db = reopen(&self.core, Role::Settles, Phase::Leaving).await;
+        }
+        let Some(db) = &self.db else {
+            return Err(Error::Unavailable("the engine is closing".to_owned()));
+        };
+        let mut counted = settle(&self.core, db, part).await?;
+        if is_repeat && counted.len() < part.len() {
+            counted.extend(settled_before(&self.core, db, part).await?);
+        }
+        Ok(part
+            .iter()
+            // Removed: an outcome handed in twice counts once.
+            .map(|outcome| {
+                counted
+                    .remove(&outcome.key)
+                    .map_or(Fate::Stale, Fate::Counted)
+            })
+            .collect())
+    }
+
+    /// Ends an execution whose outcome can't be stored as failed, with the reason in place of the outcome.
+    async fn refuse(&mut self, outcome: &Outcome, error: &Error) -> Fate {
+        let reason = error.to_string();
+        let printable: String = reason.chars().filter(|letter| *letter != '\0').collect();
+        let substitute = Outcome {
+            status: Status::Failed,
+            result: None,
+            error: Some(
+                serde_json::json!({"type": "NotStorable", "message": printable}).to_string(),
+            ),
+            logs: None,
+            source: None,
+            ..outcome.clone()
+        };
+        let mut backoff = Backoff::new();
+        loop {
+            match self
+                .try_write(std::slice::from_ref(&substitute), false)
+                .await
+            {
+                Ok(_) => return Fate::Refused(reason),
+                // Nothing of the worker's is left in it: the row itself is what the database refuses.
+                Err(again) if again.remedy() == Remedy::Bisect => {
+                    return Fate::Refused(again.to_string());
+                }
+                Err(again) => self.recover(&again, &mut backoff).await,
+            }
+        }
+    }
+}
+
+/// The statement; returns those that counted, and how they ended.
+async fn settle(core: &Core, db: &Db, part: &[Outcome]) -> Result<HashMap<Key, Status>> {
+    let ids: Vec<Uuid> = part.iter().map(|outcome| outcome.key.0).collect();
+    let tokens: Vec<i32> = part.iter().map(|outcome| outcome.key.1).collect();
+    let statuses: Vec<&str> = part.iter().map(|outcome| outcome.status.as_str()).collect();
+    let results: Vec<Option<&[u8]>> = part
+        .iter()
+        .map(|outcome| outcome.result.as_deref())
+        .collect();
+    let errors: Vec<Option<&str>> = part
+        .iter()
+        .map(|outcome| outcome.error.as_deref())
+        .collect();
+    let runs: Vec<i64> = part.iter().map(|outcome| outcome.run_us).collect();
+    let ages: Vec<i64> = part
+        .iter()
+        .map(|outcome| outcome.ended.elapsed().as_micros() as i64)
+        .collect();
+    let delays: Vec<f64> = part.iter().map(|outcome| outcome.delay).collect();
+    let logs: Vec<Option<&str>> = part.iter().map(|outcome| outcome.logs.as_deref()).collect();
+    let sources: Vec<Option<&str>> = part
+        .iter()
+        .map(|outcome| outcome.source.as_deref())
+        .collect();
+    core.count_statement();
+    let rows = db
+        .query(
+            &core.sql.settle,
+            &[
+                (&ids, Type::UUID_ARRAY),
+                (&tokens, Type::INT4_ARRAY),
+                (&statuses, Type::TEXT_ARRAY),
+                (&results, Type::BYTEA_ARRAY),
+                (&errors, Type::TEXT_ARRAY),
+                (&runs, Type::INT8_ARRAY),
+                (&ages, Type::INT8_ARRAY),
+                (&delays, Type::FLOAT8_ARRAY),
+                (&logs, Type::TEXT_ARRAY),
+                (&sources, Type::TEXT_ARRAY),
+            ],
+            WORK_LIMIT,
+        )
+        .await?;
+    rows.iter().map(counted).collect()
+}
+
+/// Which of these are in the books already.
+async fn settled_before(core: &Core, db: &Db, part: &[Outcome]) -> Result<HashMap<Key, Status>> {
+    let ids: Vec<Uuid> = part.iter().map(|outcome| outcome.key.0).collect();
+    let tokens: Vec<i32> = part.iter().map(|outcome| outcome.key.1).collect();
+    let statuses: Vec<&str> = part.iter().map(|outcome| outcome.status.as_str()).collect();
+    core.count_statement();
+    let rows = db
+        .query(
+            &core.sql.settled,
+            &[
+                (&ids, Type::UUID_ARRAY),
+                (&tokens, Type::INT4_ARRAY),
+                (&statuses, Type::TEXT_ARRAY),
+            ],
+            WORK_LIMIT,
+        )
+        .await?;
+    rows.iter().map(counted).collect()
+}
+
+fn counted(row: &tokio_postgres::Row) -> Result<(Key, Status)> {
+    Ok((
+        (row.try_get(0)?, row.try_get(1)?),
+        Status::parse(row.try_get(2)?)?,
+    ))
+}
+
+/// Tells everybody what became of a batch.
+fn publish(core: &Core, batch: &[Outcome], fates: Vec<Fate>) {
+    let mut tally = core.tally.lock();
+    let mut news = core.news.lock();
+    for (outcome, fate) in batch.iter().zip(fates) {
+        match fate {
+            Fate::Counted(status) => {
+                tally.outcome(outcome.queue.as_ref(), status, outcome.run_us);
+                let is_ours = outcome.ticket.is_none();
+                if status == Status::Cancelled && (is_ours || outcome.status == Status::Retry) {
+                    news.cancelled.push(outcome.key);
+                }
+                note_retry(core, outcome, status);
+            }
+            Fate::Stale => {
+                tally.totals.stale += 1;
+                news.stale.extend(outcome.ticket);
+            }
+            Fate::Refused(reason) => {
+                tally.outcome(outcome.queue.as_ref(), Status::Failed, outcome.run_us);
+                news.refused
+                    .extend(outcome.ticket.map(|ticket| (ticket, reason)));
+            }
+        }
+        news.committed = outcome.ticket.unwrap_or(news.committed);
+    }
+    drop((news, tally));
+    core.outbox.lock().done();
+    core.written.notify_all();
+    core.signal.raise();
+    core.ring_keeper();
+}
+
+/// A retry of ours needs nobody's NOTIFY: we know when it is due.
+fn note_retry(core: &Core, outcome: &Outcome, status: Status) {
+    if status != Status::Retry {
+        return;
+    }
+    if outcome.delay > 0.0 {
+        core.note_due(std::time::Instant::now() + crate::promote::wait_of(outcome.delay));
+    } else if let Some(index) = outcome
+        .queue
+        .as_ref()
+        .and_then(|queue| core.queue_index(queue))
+    {
+        core.wakes.wake_queue(index, Reason::Notify);
     }
 }

@@ -86,6 +86,8 @@ pub struct Shared {
     pub claim_now: Notify,
     pub settle_now: Notify,
     pub house_now: Notify,
+    /// Watchers are to be told of outcomes; nothing else of the house is due.
+    pub tell_now: Notify,
     /// An outcome has been settled or a claim has ended: whoever drains looks again.
     pub progress: Notify,
 }
@@ -117,6 +119,7 @@ impl Shared {
             claim_now: Notify::new(),
             settle_now: Notify::new(),
             house_now: Notify::new(),
+            tell_now: Notify::new(),
             progress: Notify::new(),
         })
     }

@@ -152,7 +152,10 @@ pub struct Head {
 
 /// The events for what has happened: one if it fits into a NOTIFY, else split over the queues.
 pub fn events(head: &Head, recent: &BTreeMap<Arc<str>, Counts>) -> Vec<String> {
-    let queues: Vec<(&str, Value)> = recent.iter().map(|(queue, counts)| (&**queue, counts.to_json())).collect();
+    let queues: Vec<(&str, Value)> = recent
+        .iter()
+        .map(|(queue, counts)| (&**queue, counts.to_json()))
+        .collect();
     split(head, &queues)
 }
 
@@ -165,7 +168,10 @@ fn split(head: &Head, queues: &[(&str, Value)]) -> Vec<String> {
         let (front, back) = queues.split_at(queues.len() / 2);
         return [split(head, front), split(head, back)].concat();
     }
-    queues.iter().flat_map(|(queue, counts)| halves(head, queue, counts)).collect()
+    queues
+        .iter()
+        .flat_map(|(queue, counts)| halves(head, queue, counts))
+        .collect()
 }
 
 /// One queue too large for one event: its histograms go apart, for events add up.
@@ -173,10 +179,16 @@ fn halves(head: &Head, queue: &str, counts: &Value) -> Vec<String> {
     let Value::Object(counts) = counts else {
         return Vec::new();
     };
-    let (histograms, plain): (Map<_, _>, Map<_, _>) =
-        counts.clone().into_iter().partition(|(name, _)| name.ends_with("_us"));
+    let (histograms, plain): (Map<_, _>, Map<_, _>) = counts
+        .clone()
+        .into_iter()
+        .partition(|(name, _)| name.ends_with("_us"));
     let mut parts = vec![plain];
-    parts.extend(histograms.into_iter().map(|(name, values)| Map::from_iter([(name, values)])));
+    parts.extend(
+        histograms
+            .into_iter()
+            .map(|(name, values)| Map::from_iter([(name, values)])),
+    );
     parts
         .into_iter()
         .map(|part| event(head, &[(queue, Value::Object(part))]))
@@ -185,8 +197,10 @@ fn halves(head: &Head, queue: &str, counts: &Value) -> Vec<String> {
 }
 
 fn event(head: &Head, queues: &[(&str, Value)]) -> String {
-    let queues: Map<String, Value> =
-        queues.iter().map(|(queue, counts)| ((*queue).to_owned(), counts.clone())).collect();
+    let queues: Map<String, Value> = queues
+        .iter()
+        .map(|(queue, counts)| ((*queue).to_owned(), counts.clone()))
+        .collect();
     json!({
         "v": 1, "pool": head.pool, "name": head.name, "sent_at": head.sent_at, "queues": queues,
         "running": head.running, "buffered": head.buffered, "workers": head.workers,

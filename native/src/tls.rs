@@ -8,7 +8,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use tokio_postgres::config::SslMode as Wire;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -41,7 +43,10 @@ enum Check {
 impl TlsConfig {
     /// The ways to try over TCP.
     pub fn ways(&self) -> Result<Vec<Way>> {
-        let plain = Way { wire: Wire::Disable, tls: None };
+        let plain = Way {
+            wire: Wire::Disable,
+            tls: None,
+        };
         Ok(match self.mode.as_str() {
             "disable" => vec![plain],
             "allow" => vec![plain, self.way(Wire::Require, Check::Nothing)?],
@@ -82,9 +87,18 @@ impl TlsConfig {
         })
     }
 
-    fn verifier(&self, check: Check, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
+    fn verifier(
+        &self,
+        check: Check,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ServerCertVerifier>> {
         if check == Check::Nothing {
-            return Ok(Arc::new(Verifier { check, chain: None, roots: Vec::new(), provider }));
+            return Ok(Arc::new(Verifier {
+                check,
+                chain: None,
+                roots: Vec::new(),
+                provider,
+            }));
         }
         let Some(place) = &self.root_cert else {
             return Err(Error::Unavailable(format!(
@@ -98,16 +112,28 @@ impl TlsConfig {
                     .to_owned(),
             ));
         }
-        let roots = if place == "system" { system_roots() } else { certificates(place)? };
+        let roots = if place == "system" {
+            system_roots()
+        } else {
+            certificates(place)?
+        };
         let mut store = RootCertStore::empty();
         let (added, _) = store.add_parsable_certificates(roots.iter().cloned());
         if added == 0 {
-            return Err(Error::Unavailable(format!("{place}: no root certificate is in it")));
+            return Err(Error::Unavailable(format!(
+                "{place}: no root certificate is in it"
+            )));
         }
-        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
-            .build()
-            .map_err(|error| unavailable("the root certificates can't be used", &error))?;
-        Ok(Arc::new(Verifier { check, chain: Some(chain), roots, provider }))
+        let chain =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
+                .build()
+                .map_err(|error| unavailable("the root certificates can't be used", &error))?;
+        Ok(Arc::new(Verifier {
+            check,
+            chain: Some(chain),
+            roots,
+            provider,
+        }))
     }
 }
 
@@ -118,16 +144,24 @@ fn unavailable(what: &str, error: &(dyn std::error::Error + 'static)) -> Error {
 fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>> {
     let all: std::result::Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(Path::new(path)).and_then(|found| found.collect());
-    let all = all.map_err(|error| unavailable(&format!("{path} can't be read as PEM certificates"), &error))?;
+    let all = all.map_err(|error| {
+        unavailable(&format!("{path} can't be read as PEM certificates"), &error)
+    })?;
     match all.is_empty() {
-        true => Err(Error::Unavailable(format!("{path}: no certificate is in it"))),
+        true => Err(Error::Unavailable(format!(
+            "{path}: no certificate is in it"
+        ))),
         false => Ok(all),
     }
 }
 
 fn private_key(path: &str) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(path)
-        .map_err(|error| unavailable(&format!("{path} can't be read as a PEM private key"), &error))
+    PrivateKeyDer::from_pem_file(path).map_err(|error| {
+        unavailable(
+            &format!("{path} can't be read as a PEM private key"),
+            &error,
+        )
+    })
 }
 
 fn system_roots() -> Vec<CertificateDer<'static>> {
@@ -156,7 +190,8 @@ impl ServerCertVerifier for Verifier {
         let Some(chain) = &self.chain else {
             return Ok(ServerCertVerified::assertion());
         };
-        let verdict = chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verdict =
+            chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verdict {
             // webpki looks at the name last, when the chain has been found good.
             Err(rustls::Error::InvalidCertificate(
@@ -172,7 +207,12 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -181,10 +221,17 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

@@ -15,7 +15,12 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 4] = [Reason::Notify, Reason::Start, Reason::Poll, Reason::Capacity];
+    pub const ALL: [Reason; 4] = [
+        Reason::Notify,
+        Reason::Start,
+        Reason::Poll,
+        Reason::Capacity,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
