@@ -197,7 +197,7 @@ def test_as_completed_in_the_order_of_the_ends(client: Client, hand: Hand) -> No
     ready = threading.Semaphore(0)
 
     def work() -> None:
-        until(lambda: len(client.waits._waiting) == 6)
+        until(lambda: len(client.waits._waiting) == 5)
         for index in (2, 0, 1, 4, 3):
             hand.settle(rows[index : index + 1], value=answer, tell=True)
             ready.acquire()

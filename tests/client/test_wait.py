@@ -362,7 +362,7 @@ def test_a_forked_child_uses_a_client_of_its_own(leased: Leased, client: Client,
         finally:
             os._exit(0)
     os.close(writer)
-    _, status = os.waitpid(child, 0)
+    os.waitpid(child, 0)
     assert os.read(reader, 10) == b"fine"
     os.close(reader)
     assert double.submit(6).status == "pending"
