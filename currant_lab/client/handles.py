@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 from currant_lab.client.ending import ended_of, error_of, goes_on, use_await, value_of
 from currant_lab.client.futures import call, hold, watch
 from currant_lab.client.waiting import UNKNOWN
-from currant_lab.database.inspect import Ended, ExecutionInfo
+from currant_lab.database.inspect import RESULT_INLINE, Ended, ExecutionInfo
 from currant_lab.loop import background
 from currant_lab.outcomes import ErrorInfo
 from currant_lab.status import FINAL, Status
@@ -147,7 +148,7 @@ class Execution:
         self.wait(timeout)
         payload = self._payload()
         if payload is None:
-            payload = self._owner.run(self._owner.load_result(self._id))
+            payload = self._keep(self._owner.run(self._owner.load_result(self._id)))
         return value_of(self.job, payload)
 
     def wait(self, timeout: float | None = None) -> Execution:
@@ -239,6 +240,12 @@ class Execution:
             raise error
         return self._ended.result
 
+    def _keep(self, payload: bytes) -> bytes:
+        """Remember an encoded result, unless it is large."""
+        if self._ended is not None and len(payload) <= RESULT_INLINE:
+            self._ended = replace(self._ended, result=payload)
+        return payload
+
     async def _await(self) -> Any:
         if not self._has_ended():
             with self._owner.waits.watching([self._id]) as watching:
@@ -252,7 +259,7 @@ class Execution:
             await self.arefresh()  # for the name of its job
         payload = self._payload()
         if payload is None:
-            payload = await call(self._owner.load_result(self._id))
+            payload = self._keep(await call(self._owner.load_result(self._id)))
         return value_of(self.job, payload)
 
     def _read(self) -> ExecutionInfo:
