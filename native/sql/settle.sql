@@ -1,6 +1,6 @@
 -- Write the outcomes of many executions. Final ones move to history; 'retry' goes back to pending or
 -- scheduled, or ends cancelled where that was asked for meanwhile. An outcome counts only where (id, token) is
--- still running: the ids returned, with how they ended, are the ones that counted; all others are stale.
+-- still running: those returned, with how they ended, are the ones that counted; all others are stale.
 -- $1 ids, $2 tokens, $3 statuses, $4 results, $5 errors (JSON), $6 run times (us), $7 time since the end (us),
 -- $8 retry delays (s), $9 logs, $10 source versions
 WITH outcome AS MATERIALIZED (
@@ -38,6 +38,6 @@ WITH outcome AS MATERIALIZED (
                'error', o.error::jsonb)
       FROM outcome AS o
      WHERE e.id = o.id AND e.token = o.token AND e.status = 'running' AND o.status = 'retry' AND NOT e.cancelling
-    RETURNING e.id
+    RETURNING e.id, e.token
 )
-SELECT id, status FROM gone UNION ALL SELECT id, 'retry' FROM again
+SELECT id, token, status FROM gone UNION ALL SELECT id, token, 'retry' FROM again

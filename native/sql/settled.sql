@@ -1,7 +1,7 @@
 -- Which of these outcomes are in the books already: asked when the answer to a settle was lost and its repetition
 -- found nothing. A rescue writes under the same token, so it is told apart by its error.
 -- $1 ids, $2 tokens, $3 statuses
-SELECT o.id, coalesce(h.status, 'retry') AS status
+SELECT o.id, o.token, coalesce(h.status, 'retry') AS status
   FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS o (id, token, status)
   LEFT JOIN currant.history AS h ON h.id = o.id
   LEFT JOIN currant.executions AS e ON e.id = o.id

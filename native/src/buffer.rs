@@ -60,7 +60,10 @@ pub struct Buffer {
     ready: VecDeque<Claimed>,
     taken: HashMap<Key, Taken>,
     workers: usize,
+    /// None: nothing has ended yet.
     mean_run_us: Option<f64>,
+    /// When a worker last ended or began something.
+    moved: Instant,
     mean_args: f64,
 }
 
@@ -71,6 +74,7 @@ impl Buffer {
             taken: HashMap::new(),
             workers,
             mean_run_us: None,
+            moved: Instant::now(),
             mean_args: 0.0,
         }
     }
@@ -91,30 +95,40 @@ impl Buffer {
         self.taken.len()
     }
 
-    /// How many executions to hold beyond what the workers run.
-    pub fn prefetch(&self) -> usize {
+    /// How many executions to hold beyond what the workers run. Until something has ended nothing is known of how long
+    /// the jobs run, and no more is claimed than can start.
+    pub fn prefetch(&self, now: Instant) -> usize {
         let by_time = match self.mean_run_us {
-            None => self.workers,
+            None => 0,
             Some(mean) => {
-                (self.workers as f64 * PREFETCH_WORK.as_micros() as f64 / mean.max(1.0)) as usize
+                let mean = mean.max(self.stalled_us(now)).max(1.0);
+                (self.workers as f64 * PREFETCH_WORK.as_micros() as f64 / mean) as usize
             }
         };
         let by_bytes = (PREFETCH_BYTES / self.mean_args.max(1.0)) as usize;
         by_time.min(by_bytes).min(PREFETCH_MOST)
     }
 
+    /// Nothing moves although workers are busy: they run at least this long.
+    fn stalled_us(&self, now: Instant) -> f64 {
+        match self.taken.is_empty() {
+            true => 0.0,
+            false => now.saturating_duration_since(self.moved).as_micros() as f64,
+        }
+    }
+
     /// How many more executions to claim.
-    pub fn want(&self) -> usize {
+    pub fn want(&self, now: Instant) -> usize {
         let idle = self.workers.saturating_sub(self.running());
         // With more running than workers (after a resize) the surplus is worked off first.
         let surplus = self.running().saturating_sub(self.workers);
-        (idle + self.prefetch()).saturating_sub(self.buffered() + surplus)
+        (idle + self.prefetch(now)).saturating_sub(self.buffered() + surplus)
     }
 
     /// Whether it is time to claim: the buffer is half empty, or workers have nothing to do.
-    pub fn is_hungry(&self) -> bool {
+    pub fn is_hungry(&self, now: Instant) -> bool {
         let idle = self.workers.saturating_sub(self.running());
-        self.want() > 0 && (self.buffered() <= self.prefetch() / 2 || self.buffered() < idle)
+        self.want(now) > 0 && (self.buffered() <= self.prefetch(now) / 2 || self.buffered() < idle)
     }
 
     /// Adds what a claim brought, already in order.
@@ -128,31 +142,39 @@ impl Buffer {
     /// Hands over at most `max` executions and says how long each has waited.
     pub fn take(&mut self, max: usize, now: Instant) -> Vec<Claimed> {
         let count = max.min(self.ready.len());
+        if count > 0 {
+            self.moved = now;
+        }
         let mut out: Vec<Claimed> = self.ready.drain(..count).collect();
         for execution in &mut out {
             let before = execution.claimed_at - execution.due_at.unwrap_or(execution.created_at);
-            let here = now
-                .saturating_duration_since(execution.received)
-                .as_micros() as i64;
+            let here = now.saturating_duration_since(execution.received).as_micros() as i64;
             execution.wait_us = before.max(0) + here;
-            let taken = Taken {
-                queue: Arc::clone(&execution.queue),
-                is_cancel_told: false,
-            };
+            let taken = Taken { queue: Arc::clone(&execution.queue), is_cancel_told: false };
             self.taken.insert(execution.key(), taken);
         }
         out
     }
 
     /// A worker is done with it. None: it was not taken, or is settled already.
-    pub fn finish(&mut self, key: Key, run_us: i64) -> Option<Taken> {
+    pub fn finish(&mut self, key: Key, run_us: i64, now: Instant) -> Option<Taken> {
         let taken = self.taken.remove(&key)?;
+        self.moved = now;
         let run = run_us.max(0) as f64;
         self.mean_run_us = Some(match self.mean_run_us {
             None => run,
             Some(mean) => mean + (run - mean) * MEAN_WEIGHT,
         });
         Some(taken)
+    }
+
+    /// Takes back, newest first, what is far more than the workers come to soon: twice the aim, and a round of workers.
+    pub fn shed(&mut self, now: Instant) -> Vec<Key> {
+        let aim = self.prefetch(now) + self.workers.saturating_sub(self.running());
+        if self.buffered() <= 2 * aim + self.workers {
+            return Vec::new();
+        }
+        self.ready.split_off(aim).iter().map(Claimed::key).collect()
     }
 
     /// Takes back everything that no worker holds.
@@ -171,17 +193,10 @@ impl Buffer {
 
     /// Takes out of the buffer those of `keys` that no worker holds yet.
     pub fn pull(&mut self, keys: &[Key]) -> Vec<Claimed> {
-        if !self
-            .ready
-            .iter()
-            .any(|execution| keys.contains(&execution.key()))
-        {
+        if !self.ready.iter().any(|execution| keys.contains(&execution.key())) {
             return Vec::new();
         }
-        let (out, rest) = self
-            .drain()
-            .into_iter()
-            .partition(|execution| keys.contains(&execution.key()));
+        let (out, rest) = self.drain().into_iter().partition(|execution| keys.contains(&execution.key()));
         self.ready = VecDeque::<Claimed>::from_iter::<Vec<Claimed>>(rest);
         out
     }

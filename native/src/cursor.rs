@@ -27,10 +27,7 @@ pub struct Position {
 
 impl Position {
     /// Before every row.
-    pub const START: Position = Position {
-        rank: i32::MIN,
-        id: Uuid::nil(),
-    };
+    pub const START: Position = Position { rank: i32::MIN, id: Uuid::nil() };
 }
 
 /// What one claim wants of one queue.
@@ -69,16 +66,8 @@ pub struct Cursors {
 
 impl Cursors {
     pub fn new(queues: usize, now: Instant) -> Cursors {
-        let lane = Lane {
-            position: Position::START,
-            ahead: true,
-            owed: true,
-            rescan_at: now,
-        };
-        Cursors {
-            lanes: vec![lane; queues],
-            turn: 0,
-        }
+        let lane = Lane { position: Position::START, ahead: true, owed: true, rescan_at: now };
+        Cursors { lanes: vec![lane; queues], turn: 0 }
     }
 
     /// Something may be pending in `queue`, at any place.
@@ -102,11 +91,7 @@ impl Cursors {
             .map(|step| (self.turn + step) % count)
             .filter_map(|queue| {
                 let after = self.lanes[queue].scan_from(now)?;
-                Some(Ask {
-                    queue,
-                    after,
-                    limit: 0,
-                })
+                Some(Ask { queue, after, limit: 0 })
             })
             .collect();
         if asks.is_empty() || want == 0 {
@@ -143,6 +128,11 @@ impl Cursors {
         lane.owed = lane.owed || !from_start;
     }
 
+    /// Whether a claim would ask for anything, now or when a scan that is owed becomes due.
+    pub fn has_hope(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.ahead || lane.owed)
+    }
+
     /// Whether a claim made now would ask for anything.
     pub fn is_open(&self, now: Instant) -> bool {
         self.lanes.iter().any(|lane| lane.scan_from(now).is_some())
@@ -150,11 +140,7 @@ impl Cursors {
 
     /// When a scan that is owed becomes due, if nothing else comes first.
     pub fn next_due(&self) -> Option<Instant> {
-        self.lanes
-            .iter()
-            .filter(|lane| lane.owed)
-            .map(|lane| lane.rescan_at)
-            .min()
+        self.lanes.iter().filter(|lane| lane.owed || lane.ahead).map(|lane| lane.rescan_at).min()
     }
 }
 
@@ -174,9 +160,5 @@ fn rescan_pause(cost: Duration, is_full: bool) -> Duration {
         true => (cost * DEAR_FACTOR).min(RESCAN_AT_LEAST_EVERY),
         false => Duration::ZERO,
     };
-    if is_full {
-        dear.max(RESCAN_EVERY)
-    } else {
-        dear
-    }
+    if is_full { dear.max(RESCAN_EVERY) } else { dear }
 }

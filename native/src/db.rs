@@ -10,9 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::types::{FromSql, ToSql, Type};
-use tokio_postgres::{
-    AsyncMessage, Client, Config, Connection, NoTls, Row, Socket, Statement as Prepared,
-};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Row, Socket, Statement as Prepared};
 
 use crate::error::{Error, Result, describe};
 use crate::sql::Statement;
@@ -61,12 +59,7 @@ impl Drop for Db {
 impl Db {
     /// Connects to the first host that will do, within the target's `connect_timeout`.
     pub async fn connect(target: &Target, application: &str, on_notify: OnNotify) -> Result<Db> {
-        match timeout(
-            target.connect_timeout,
-            connect_any(target, application, on_notify),
-        )
-        .await
-        {
+        match timeout(target.connect_timeout, connect_any(target, application, on_notify)).await {
             Ok(connected) => connected,
             Err(_) => Err(Error::Unavailable(format!(
                 "no answer from {} within {:.1} s",
@@ -96,12 +89,7 @@ impl Db {
     }
 
     /// Runs a statement; prepared once per connection, except through a pooler.
-    pub async fn query(
-        &self,
-        statement: &Statement,
-        params: Params<'_>,
-        limit: Duration,
-    ) -> Result<Vec<Row>> {
+    pub async fn query(&self, statement: &Statement, params: Params<'_>, limit: Duration) -> Result<Vec<Row>> {
         let work = async {
             if self.is_pooled {
                 return self.client.query_typed(&statement.text, params).await;
@@ -112,10 +100,7 @@ impl Db {
         };
         match timeout(limit, work).await {
             Ok(rows) => Ok(rows?),
-            Err(_) => Err(Error::Timeout {
-                statement: statement.name,
-                seconds: limit.as_secs(),
-            }),
+            Err(_) => Err(Error::Timeout { statement: statement.name, seconds: limit.as_secs() }),
         }
     }
 
@@ -123,24 +108,8 @@ impl Db {
     pub async fn batch(&self, statement: &Statement, limit: Duration) -> Result<()> {
         match timeout(limit, self.client.batch_execute(&statement.text)).await {
             Ok(done) => Ok(done?),
-            Err(_) => Err(Error::Timeout {
-                statement: statement.name,
-                seconds: limit.as_secs(),
-            }),
+            Err(_) => Err(Error::Timeout { statement: statement.name, seconds: limit.as_secs() }),
         }
-    }
-
-    /// LISTENs on channels, whose names need no quotes.
-    pub async fn listen(&self, channels: &[String], limit: Duration) -> Result<()> {
-        let text: Vec<String> = channels
-            .iter()
-            .map(|channel| format!("LISTEN {channel}"))
-            .collect();
-        let statement = Statement {
-            name: "listen",
-            text: text.join("; "),
-        };
-        self.batch(&statement, limit).await
     }
 
     /// The server process that serves this connection, at this moment.
@@ -148,14 +117,9 @@ impl Db {
         match timeout(limit, self.client.query_typed(BACKEND, &[])).await {
             Ok(rows) => match rows?.first() {
                 Some(row) => Ok(row.try_get(0)?),
-                None => Err(Error::Unavailable(
-                    "the server does not say who it is".to_owned(),
-                )),
+                None => Err(Error::Unavailable("the server does not say who it is".to_owned())),
             },
-            Err(_) => Err(Error::Timeout {
-                statement: "backend",
-                seconds: limit.as_secs(),
-            }),
+            Err(_) => Err(Error::Timeout { statement: "backend", seconds: limit.as_secs() }),
         }
     }
 
@@ -170,9 +134,7 @@ impl Db {
         }
         let types: Vec<Type> = params.iter().map(|(_, type_)| type_.clone()).collect();
         let prepared = self.client.prepare_typed(&statement.text, &types).await?;
-        self.prepared
-            .lock()
-            .insert(statement.name, prepared.clone());
+        self.prepared.lock().insert(statement.name, prepared.clone());
         Ok(prepared)
     }
 }
@@ -189,11 +151,7 @@ pub async fn is_pooler_between(one: &Db, other: &Db, limit: Duration) -> Result<
 }
 
 fn places(target: &Target) -> String {
-    let all: Vec<String> = target
-        .hosts
-        .iter()
-        .map(|(host, port)| place(host, *port))
-        .collect();
+    let all: Vec<String> = target.hosts.iter().map(|(host, port)| place(host, *port)).collect();
     all.join(", ")
 }
 
@@ -210,10 +168,7 @@ async fn connect_any(target: &Target, application: &str, on_notify: OnNotify) ->
     for (host, port) in &target.hosts {
         let ways = match host.starts_with('/') {
             // A Unix socket carries no TLS, as with libpq.
-            true => vec![Way {
-                wire: tokio_postgres::config::SslMode::Disable,
-                tls: None,
-            }],
+            true => vec![Way { wire: tokio_postgres::config::SslMode::Disable, tls: None }],
             false => match &tcp_ways {
                 Ok(ways) => ways.clone(),
                 Err(error) => return Err(Error::Unavailable(error.to_string())),
@@ -295,11 +250,7 @@ async fn accept(target: &Target, db: Db) -> Result<Db> {
         return Ok(db);
     }
     let rows = db.client.query_typed(WRITABLE, &[]).await?;
-    match rows
-        .first()
-        .map(|row| row.try_get::<_, bool>(0))
-        .transpose()?
-    {
+    match rows.first().map(|row| row.try_get::<_, bool>(0)).transpose()? {
         Some(true) => Ok(db),
         _ => Err(Error::Unavailable("this server takes no writes".to_owned())),
     }
@@ -316,9 +267,7 @@ where
     let driver = tokio::spawn(async move {
         let reason = loop {
             match poll_fn(|context| connection.poll_message(context)).await {
-                Some(Ok(AsyncMessage::Notification(message))) => {
-                    on_notify(message.channel(), message.payload())
-                }
+                Some(Ok(AsyncMessage::Notification(message))) => on_notify(message.channel(), message.payload()),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => break describe(&error),
                 None => break "the connection was closed".to_owned(),
@@ -326,13 +275,7 @@ where
         };
         closing.send_replace(Some(reason));
     });
-    Db {
-        client,
-        driver,
-        closed,
-        is_pooled: false,
-        prepared: Mutex::new(HashMap::new()),
-    }
+    Db { client, driver, closed, is_pooled: false, prepared: Mutex::new(HashMap::new()) }
 }
 
 /// A `timestamptz` as microseconds since 1970.
@@ -343,10 +286,7 @@ pub struct Micros(pub i64);
 const EPOCH_2000: i64 = 946_684_800_000_000;
 
 impl<'a> FromSql<'a> for Micros {
-    fn from_sql(
-        _: &Type,
-        raw: &'a [u8],
-    ) -> std::result::Result<Micros, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> std::result::Result<Micros, Box<dyn std::error::Error + Sync + Send>> {
         let bytes: [u8; 8] = raw.try_into()?;
         Ok(Micros(i64::from_be_bytes(bytes).saturating_add(EPOCH_2000)))
     }

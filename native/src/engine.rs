@@ -1,179 +1,296 @@
-//! The engine: three connections and a task for each, behind calls that never wait for them.
+//! The engine as its callers see it: three tasks on threads of their own, and calls that never wait for them
+//! except `connect`, `drain` and `close`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
-use tokio_postgres::types::Type;
+use tokio::sync::watch;
+use tokio::time::timeout_at;
 
-use crate::buffer::{Claimed, Key};
+use crate::begin::{Tasks, begin, runtime};
+use crate::buffer::{Buffer, Claimed, Key};
+use crate::core::{Core, Errands, Links, News, Phase, PoolConfig};
+use crate::db::Target;
 use crate::error::{Error, Result};
-use crate::outbox::Outcome;
-use crate::process::Identity;
-use crate::reconnect::open;
-use crate::state::{News, Settings, Shared};
-use crate::{claim, house, settle};
+use crate::machine::Machine;
+use crate::outbox::{BATCH, Outbox, Outcome, Status};
+use crate::signal::Signal;
+use crate::sql::Sql;
+use crate::telemetry::{Tally, Totals};
+use crate::wake::{Reason, WakeBoard};
 
-const LIMIT: Duration = Duration::from_secs(10);
+/// An outcome as a worker hands it in.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub result: Option<Vec<u8>>,
+    /// JSON.
+    pub error: Option<String>,
+    pub run_us: i64,
+    /// Seconds before a retry.
+    pub delay: f64,
+    pub logs: Option<String>,
+    pub source: Option<String>,
+}
 
+/// Counters since connect, and the present state.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    pub workers: usize,
+    pub running: usize,
+    pub buffered: usize,
+    pub unsettled: usize,
+    pub prefetch: usize,
+    pub totals: Totals,
+    pub is_listening: bool,
+    pub lease_age_s: f64,
+}
+
+/// One pool's engine. Dropping it ends its threads without a goodbye; `close` says one.
 pub struct Engine {
-    pub shared: Arc<Shared>,
-    runtime: Mutex<Option<Runtime>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-    pid: u32,
+    core: Arc<Core>,
+    running: Mutex<Option<(Runtime, Tasks)>>,
 }
 
 impl Engine {
-    pub fn connect(settings: Settings) -> Result<Engine> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("currant-engine")
-            .enable_all()
-            .build()
-            .map_err(|error| Error::System {
-                what: "no thread for the engine",
-                error,
-            })?;
-        let (shared, tasks) = runtime.block_on(begin(settings)).map_err(Error::of_start)?;
-        Ok(Engine {
-            shared,
-            runtime: Mutex::new(Some(runtime)),
-            tasks: Mutex::new(tasks),
-            pid: std::process::id(),
-        })
+    /// Connects, registers the pool, takes its lock, LISTENs, sweeps once, and begins to claim. Blocks for at most about
+    /// the target's `connect_timeout`.
+    pub fn connect(target: Target, config: PoolConfig) -> Result<Engine> {
+        let runtime = runtime(2)?;
+        let limit = target.connect_timeout;
+        let core = Arc::new(new_core(target, config)?);
+        let begun = runtime.block_on(async {
+            match tokio::time::timeout(limit, begin(&core)).await {
+                Ok(begun) => begun,
+                Err(_) => Err(Error::Unavailable(format!(
+                    "the database did not let the pool start within {:.1} s",
+                    limit.as_secs_f64()
+                ))),
+            }
+        });
+        match begun {
+            Ok(tasks) => Ok(Engine { core, running: Mutex::new(Some((runtime, tasks))) }),
+            Err(error) => {
+                runtime.shutdown_timeout(Duration::from_millis(200));
+                Err(Error::of_start(error))
+            }
+        }
     }
 
+    pub fn pool_id(&self) -> i32 {
+        self.core.pool()
+    }
+
+    pub fn fileno(&self) -> i32 {
+        self.core.signal.fileno()
+    }
+
+    pub fn clear(&self) {
+        self.core.signal.clear();
+    }
+
+    /// Something was submitted here just now.
+    pub fn wake(&self) {
+        self.core.wakes.wake_all(Reason::Notify);
+    }
+
+    /// Hands over at most `max` executions; none under back-pressure.
     pub fn take(&self, max: usize) -> Vec<Claimed> {
-        let mut state = self.shared.state.lock();
-        if !state.is_claiming || state.outbox.is_full() {
+        let core = &self.core;
+        if max == 0 || core.outbox.lock().is_full() {
             return Vec::new();
         }
-        let taken = state.buffer.take(max, Instant::now());
-        for one in &taken {
-            state.counters.wait.record(one.wait_us.max(0) as u64);
-        }
-        let is_hungry = state.buffer.is_hungry();
-        drop(state);
+        let (taken, is_hungry) = {
+            let (mut buffer, now) = (core.buffer.lock(), Instant::now());
+            (buffer.take(max, now), buffer.is_hungry(now))
+        };
         if is_hungry {
-            self.shared.claim_now.notify_one();
+            core.ring_capacity();
+        }
+        if !taken.is_empty() {
+            core.tally.lock().waits(taken.iter().map(|execution| (&execution.queue, execution.wait_us)));
         }
         taken
     }
 
-    pub fn settle(&self, outcome: Outcome) -> u64 {
-        let mut state = self.shared.state.lock();
-        let finished = state.buffer.finish(outcome.key, outcome.run_us);
-        state.counters.run.record(outcome.run_us.max(0) as u64);
-        let queue = finished.map(|taken| taken.queue);
-        let ticket = match state.outbox.push(Outcome { queue, ..outcome }) {
-            Ok(ticket) | Err(ticket) => ticket,
+    /// Takes an outcome and returns its ticket.
+    pub fn settle(&self, key: Key, status: Status, report: Report) -> u64 {
+        let core = &self.core;
+        let mut buffer = core.buffer.lock();
+        let now = Instant::now();
+        let taken = buffer.finish(key, report.run_us, now);
+        let outcome = Outcome {
+            ticket: None,
+            key,
+            queue: taken.map(|taken| taken.queue),
+            status,
+            result: report.result,
+            error: report.error,
+            run_us: report.run_us,
+            delay: report.delay,
+            logs: report.logs,
+            source: report.source,
+            ended: now,
         };
-        let is_hungry = state.is_claiming && state.buffer.is_hungry();
-        drop(state);
-        self.shared.settle_now.notify_one();
+        // Both locks at once: nobody may find the claim in neither place.
+        let mut outbox = core.outbox.lock();
+        let pushed = outbox.push(outcome);
+        let is_batch = outbox.waiting() == BATCH;
+        drop(outbox);
+        let is_hungry = buffer.is_hungry(now);
+        drop(buffer);
         if is_hungry {
-            self.shared.claim_now.notify_one();
+            core.ring_capacity();
         }
+        match pushed {
+            Ok(ticket) => {
+                core.ring_settler();
+                if is_batch {
+                    core.settle_bell.notify_one();
+                }
+                ticket
+            }
+            Err(ticket) => self.refuse_late(ticket),
+        }
+    }
+
+    /// The engine is closed and has given the claim back: the outcome is stale.
+    fn refuse_late(&self, ticket: u64) -> u64 {
+        let mut news = self.core.news.lock();
+        news.stale.push(ticket);
+        news.committed = news.committed.max(ticket);
+        drop(news);
+        self.core.signal.raise();
         ticket
     }
 
-    pub fn news(&self) -> (News, Option<String>) {
-        let mut state = self.shared.state.lock();
-        let committed = state.news.committed;
-        let news = std::mem::take(&mut state.news);
-        state.news.committed = committed;
-        let trouble = state.trouble.values().next().cloned();
-        (news, trouble)
+    /// What has happened since the last call.
+    pub fn news(&self) -> News {
+        let mut news = self.core.news.lock();
+        let committed = news.committed;
+        let taken = std::mem::replace(&mut *news, News { committed, ..News::default() });
+        drop(news);
+        News { trouble: self.core.links.lock().trouble(), ..taken }
     }
 
+    pub fn is_connected(&self) -> bool {
+        self.running.lock().is_some() && self.core.links.lock().is_up()
+    }
+
+    pub fn set_jobs(&self, names: &[String]) {
+        *self.core.jobs.lock() = Arc::new(job_names(names));
+        self.core.wakes.wake_all(Reason::Start);
+    }
+
+    pub fn set_workers(&self, workers: usize) {
+        self.core.buffer.lock().set_workers(workers);
+        self.core.ring_capacity();
+    }
+
+    /// Claims no more, and releases what has not been taken.
     pub fn stop_claiming(&self) {
-        self.shared.state.lock().is_claiming = false;
-        self.shared.house_now.notify_one();
+        self.core.advance(Phase::Winding);
     }
 
     /// Waits until every outcome is on disk; whether it is so.
-    pub fn drain(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        loop {
-            {
-                let state = self.shared.state.lock();
-                if state.outbox.unsettled() == 0
-                    && (state.is_claiming || state.buffer.buffered() == 0)
-                {
-                    return true;
-                }
+    pub fn drain(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut outbox = self.core.outbox.lock();
+        while outbox.unsettled() > 0 {
+            if self.core.written.wait_until(&mut outbox, deadline).timed_out() {
+                return outbox.unsettled() == 0;
             }
-            if Instant::now() >= until {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(2));
         }
+        true
     }
 
-    pub fn close(&self, limit: Duration) {
-        if self.pid != std::process::id() {
-            return;
-        }
-        let Some(runtime) = self.runtime.lock().take() else {
+    /// Releases, settles what is buffered, says goodbye, disconnects.
+    pub fn close(&self, timeout: Duration) {
+        let Some((runtime, tasks)) = self.running.lock().take() else {
             return;
         };
-        self.stop_claiming();
-        self.drain(limit);
-        for task in self.tasks.lock().drain(..) {
-            task.abort();
+        let deadline = tokio::time::Instant::now() + timeout;
+        let core = Arc::clone(&self.core);
+        runtime.block_on(async move {
+            core.advance(Phase::Winding);
+            let _claimed_no_more = timeout_at(deadline, tasks.claimer).await;
+            core.advance(Phase::Closing);
+            let _written = timeout_at(deadline, tasks.settler).await;
+            core.outbox.lock().shut();
+            core.advance(Phase::Leaving);
+            // Even a timeout of zero leaves time for one word: without it the others would have to find out.
+            let farewell = deadline.max(tokio::time::Instant::now() + Duration::from_millis(500));
+            let _gone = timeout_at(farewell, tasks.keeper).await;
+        });
+        runtime.shutdown_timeout(Duration::from_millis(500));
+        self.core.written.notify_all();
+        self.core.signal.raise();
+    }
+
+    pub fn stats(&self) -> Stats {
+        let core = &self.core;
+        let unsettled = core.outbox.lock().unsettled();
+        let totals = core.tally.lock().totals.clone();
+        let buffer = core.buffer.lock();
+        Stats {
+            workers: buffer.workers(),
+            running: buffer.running(),
+            buffered: buffer.buffered(),
+            prefetch: buffer.prefetch(Instant::now()),
+            unsettled,
+            totals,
+            is_listening: core.is_listening.load(Ordering::SeqCst),
+            lease_age_s: core.lease_age_s(),
         }
-        let held: Vec<Key> = {
-            let mut state = self.shared.state.lock();
-            state.outbox.shut();
-            let mut keys: Vec<Key> = state.buffer.drain().iter().map(Claimed::key).collect();
-            keys.extend(state.buffer.drain_taken());
-            keys
-        };
-        let shared = Arc::clone(&self.shared);
-        // What can't be said now is found out by the next sweep: the lock goes with the connection.
-        let _ = runtime
-            .block_on(async move { tokio::time::timeout(limit, goodbye(shared, held)).await });
-        runtime.shutdown_timeout(Duration::from_millis(200));
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if self.pid != std::process::id() {
-            // A forked child has the memory but not the threads: nothing can be waited for.
-            std::mem::forget(self.runtime.lock().take());
-            return;
-        }
-        if let Some(runtime) = self.runtime.lock().take() {
-            runtime.shutdown_background();
+        if let Some((runtime, _)) = self.running.lock().take() {
+            runtime.shutdown_timeout(Duration::from_millis(500));
         }
     }
 }
 
-async fn begin(settings: Settings) -> Result<(Arc<Shared>, Vec<JoinHandle<()>>)> {
-    let shared = Arc::new(Shared::new(settings)?);
-    let identity = Identity::of_this_process();
-    let keeping = open(&shared, false).await?;
-    let claiming = open(&shared, true).await?;
-    let settling = open(&shared, true).await?;
-    house::begin(&shared, &keeping, &identity).await?;
-    let tasks = vec![
-        tokio::spawn(house::run(Arc::clone(&shared), identity, keeping)),
-        tokio::spawn(claim::run(Arc::clone(&shared), claiming)),
-        tokio::spawn(settle::run(Arc::clone(&shared), settling)),
-    ];
-    Ok((shared, tasks))
+fn new_core(target: Target, mut config: PoolConfig) -> Result<Core> {
+    if config.queues.is_empty() {
+        return Err(Error::Argument("a pool needs at least one queue".to_owned()));
+    }
+    let mut seen = std::collections::HashSet::new();
+    config.queues.retain(|queue| seen.insert(queue.clone()));
+    Ok(Core {
+        sql: Sql::new(&config.schema)?,
+        queues: config.queues.iter().map(|queue| Arc::from(queue.as_str())).collect(),
+        jobs: Mutex::new(Arc::new(job_names(&config.jobs))),
+        buffer: Mutex::new(Buffer::new(config.workers)),
+        target,
+        config,
+        machine: Machine::here(),
+        is_pooled: AtomicBool::new(false),
+        pool_id: AtomicI32::new(0),
+        outbox: Mutex::new(Outbox::default()),
+        written: Condvar::new(),
+        settle_bell: tokio::sync::Notify::new(),
+        is_settler_resting: AtomicBool::new(false),
+        wakes: WakeBoard::default(),
+        is_claimable: AtomicBool::new(false),
+        errands: Errands::default(),
+        news: Mutex::new(News::default()),
+        links: Mutex::new(Links::default()),
+        tally: Mutex::new(Tally::default()),
+        signal: Signal::new()?,
+        phase: watch::Sender::new(Phase::Running),
+        is_kept: watch::Sender::new(false),
+        is_listening: AtomicBool::new(false),
+        renewed_us: AtomicU64::new(0),
+        started: Instant::now(),
+    })
 }
 
-async fn goodbye(shared: Arc<Shared>, held: Vec<Key>) -> Result<()> {
-    let db = open(&shared, false).await?;
-    if !held.is_empty() {
-        house::give_back(&shared, &db, &held).await?;
-    }
-    let pool = shared.state.lock().pool;
-    db.query(&shared.sql.goodbye, &[(&pool, Type::INT4)], LIMIT)
-        .await?;
-    Ok(())
+/// The names a claim asks for. No row can hold one with a NUL in it, and the protocol has no way to ask for it.
+fn job_names(names: &[String]) -> Vec<Arc<str>> {
+    names.iter().filter(|name| !name.contains('\0')).map(|name| Arc::from(name.as_str())).collect()
 }

@@ -18,19 +18,13 @@ pub enum Error {
     Argument(String),
     /// The server took longer than `seconds` over a statement.
     #[error("the database did not answer '{statement}' within {seconds} s")]
-    Timeout {
-        statement: &'static str,
-        seconds: u64,
-    },
+    Timeout { statement: &'static str, seconds: u64 },
     /// The server refused a statement, or the connection broke under it.
     #[error("{}", describe(.0))]
     Database(#[from] tokio_postgres::Error),
     /// The operating system refused something the engine needs.
     #[error("{what}: {error}")]
-    System {
-        what: &'static str,
-        error: std::io::Error,
-    },
+    System { what: &'static str, error: std::io::Error },
 }
 
 /// What to do about an error of a statement.
@@ -84,9 +78,9 @@ fn remedy_of(error: &tokio_postgres::Error) -> Remedy {
         };
     };
     match code {
-        &SqlState::T_R_SERIALIZATION_FAILURE
-        | &SqlState::T_R_DEADLOCK_DETECTED
-        | &SqlState::LOCK_NOT_AVAILABLE => Remedy::Again,
+        &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE => {
+            Remedy::Again
+        }
         code => match code.code().get(..2) {
             // Data exception, integrity constraint, program limit (a jsonb that grew too large).
             Some("22" | "23" | "54") => Remedy::Bisect,
@@ -109,10 +103,7 @@ fn is_too_large(error: &tokio_postgres::Error) -> bool {
 /// error alone says no more than "db error".
 pub fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
-        let detail = db
-            .detail()
-            .map(|text| format!(" ({text})"))
-            .unwrap_or_default();
+        let detail = db.detail().map(|text| format!(" ({text})")).unwrap_or_default();
         return format!("{}{detail} [SQLSTATE {}]", db.message(), db.code().code());
     }
     chain(error)

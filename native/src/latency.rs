@@ -33,10 +33,7 @@ impl Histogram {
 
     /// (bucket, count) in order of the buckets.
     pub fn counts(&self) -> Vec<(u32, u64)> {
-        self.0
-            .iter()
-            .map(|(&bucket, &count)| (bucket, count))
-            .collect()
+        self.0.iter().map(|(&bucket, &count)| (bucket, count)).collect()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -50,11 +47,7 @@ pub struct Sizes(BTreeMap<u32, u64>);
 
 impl Sizes {
     pub fn record(&mut self, size: usize) {
-        let upper = if size == 0 {
-            0
-        } else {
-            (size as u32).next_power_of_two()
-        };
+        let upper = if size == 0 { 0 } else { (size as u32).next_power_of_two() };
         *self.0.entry(upper).or_default() += 1;
     }
 
@@ -65,10 +58,7 @@ impl Sizes {
     }
 
     pub fn counts(&self) -> Vec<(u32, u64)> {
-        self.0
-            .iter()
-            .map(|(&upper, &count)| (upper, count))
-            .collect()
+        self.0.iter().map(|(&upper, &count)| (upper, count)).collect()
     }
 }
 
@@ -101,9 +91,6 @@ mod tests {
         for size in [0, 1, 2, 3, 4, 5, 500, 1000] {
             sizes.record(size);
         }
-        assert_eq!(
-            sizes.counts(),
-            vec![(0, 1), (1, 1), (2, 1), (4, 2), (8, 1), (512, 1), (1024, 1)]
-        );
+        assert_eq!(sizes.counts(), vec![(0, 1), (1, 1), (2, 1), (4, 2), (8, 1), (512, 1), (1024, 1)]);
     }
 }

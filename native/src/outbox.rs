@@ -24,12 +24,7 @@ pub enum Status {
 }
 
 impl Status {
-    pub const ALL: [Status; 4] = [
-        Status::Succeeded,
-        Status::Failed,
-        Status::Cancelled,
-        Status::Retry,
-    ];
+    pub const ALL: [Status; 4] = [Status::Succeeded, Status::Failed, Status::Cancelled, Status::Retry];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -41,14 +36,9 @@ impl Status {
     }
 
     pub fn parse(text: &str) -> Result<Status> {
-        Status::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or_else(|| {
-                Error::Argument(format!(
-                    "an outcome is succeeded, failed, cancelled or retry, not {text:?}"
-                ))
-            })
+        Status::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
+            Error::Argument(format!("an outcome is succeeded, failed, cancelled or retry, not {text:?}"))
+        })
     }
 }
 
@@ -72,10 +62,7 @@ pub struct Outcome {
 
 impl Outcome {
     fn size(&self) -> usize {
-        let texts = [&self.error, &self.logs]
-            .into_iter()
-            .flatten()
-            .map(String::len);
+        let texts = [&self.error, &self.logs].into_iter().flatten().map(String::len);
         self.result.as_ref().map_or(0, Vec::len) + texts.sum::<usize>()
     }
 }
@@ -98,10 +85,7 @@ impl Outbox {
             return Err(self.last_ticket);
         }
         self.unsettled += 1;
-        self.waiting.push_back(Outcome {
-            ticket: Some(self.last_ticket),
-            ..outcome
-        });
+        self.waiting.push_back(Outcome { ticket: Some(self.last_ticket), ..outcome });
         Ok(self.last_ticket)
     }
 
@@ -109,10 +93,7 @@ impl Outbox {
     pub fn push_own(&mut self, outcome: Outcome) {
         if !self.is_shut {
             self.unsettled += 1;
-            self.waiting.push_back(Outcome {
-                ticket: None,
-                ..outcome
-            });
+            self.waiting.push_back(Outcome { ticket: None, ..outcome });
         }
     }
 
@@ -135,9 +116,7 @@ impl Outbox {
 
     pub fn holds(&self, key: &Key) -> bool {
         let in_flight = self.in_flight.iter().flat_map(|batch| batch.iter());
-        in_flight
-            .chain(&self.waiting)
-            .any(|outcome| outcome.key == *key)
+        in_flight.chain(&self.waiting).any(|outcome| outcome.key == *key)
     }
 
     /// The next batch to write, oldest first; the same again until it is `done`. It stays unsettled until then.

@@ -18,10 +18,7 @@ impl Signal {
         let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
         if fd < 0 {
             let error = std::io::Error::last_os_error();
-            return Err(Error::System {
-                what: "no descriptor for the engine's signal",
-                error,
-            });
+            return Err(Error::System { what: "no descriptor for the engine's signal", error });
         }
         Ok(Signal {
             // SAFETY: the descriptor is new and nobody else owns it.

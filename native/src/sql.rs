@@ -34,7 +34,7 @@ macro_rules! statements {
 }
 
 statements! {
-    cancelling, claim, goodbye, lease, lock, pin_work, promote, publish, reconcile, register, release, rescue, settle,
+    cancelling, claim, goodbye, lease, lock, pin_keeper, pin_work, promote, publish, reconcile, register, release, rescue, settle,
     settled, tidy,
 }
 
@@ -50,9 +50,8 @@ impl Sql {
     /// The first key of the schema's advisory locks, so that leased schemas of one database do not share them:
     /// FNV-1a of its name, kept positive because `pg_locks` shows the key as an oid.
     pub fn lock_key(&self) -> i32 {
-        let hash = self.schema.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
+        let hash =
+            self.schema.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         (hash & 0x7fff_ffff) as i32
     }
 }
@@ -60,9 +59,7 @@ impl Sql {
 /// The name goes into the statements' text: only what needs no quotes is let in.
 fn check_schema(schema: &str) -> Result<()> {
     let mut letters = schema.chars();
-    let is_first_fine = letters
-        .next()
-        .is_some_and(|c| c.is_ascii_lowercase() || c == '_');
+    let is_first_fine = letters.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
     let is_rest_fine = letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     match is_first_fine && is_rest_fine && schema.len() <= 40 {
         true => Ok(()),

@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres::config::SslMode as Wire;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -43,10 +42,7 @@ enum Check {
 impl TlsConfig {
     /// The ways to try over TCP.
     pub fn ways(&self) -> Result<Vec<Way>> {
-        let plain = Way {
-            wire: Wire::Disable,
-            tls: None,
-        };
+        let plain = Way { wire: Wire::Disable, tls: None };
         Ok(match self.mode.as_str() {
             "disable" => vec![plain],
             "allow" => vec![plain, self.way(Wire::Require, Check::Nothing)?],
@@ -76,28 +72,15 @@ impl TlsConfig {
                 .map_err(|error| unavailable("the client certificate can't be used", &error))?,
             (None, None) => builder.with_no_client_auth(),
             _ => {
-                return Err(Error::Unavailable(
-                    "a client certificate needs both sslcert and sslkey".to_owned(),
-                ));
+                return Err(Error::Unavailable("a client certificate needs both sslcert and sslkey".to_owned()));
             }
         };
-        Ok(Way {
-            wire,
-            tls: Some(MakeRustlsConnect::new(config)),
-        })
+        Ok(Way { wire, tls: Some(MakeRustlsConnect::new(config)) })
     }
 
-    fn verifier(
-        &self,
-        check: Check,
-        provider: Arc<CryptoProvider>,
-    ) -> Result<Arc<dyn ServerCertVerifier>> {
+    fn verifier(&self, check: Check, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
         if check == Check::Nothing {
-            return Ok(Arc::new(Verifier {
-                check,
-                chain: None,
-                provider,
-            }));
+            return Ok(Arc::new(Verifier { check, chain: None, roots: Vec::new(), provider }));
         }
         let Some(place) = &self.root_cert else {
             return Err(Error::Unavailable(format!(
@@ -111,27 +94,16 @@ impl TlsConfig {
                     .to_owned(),
             ));
         }
-        let roots = if place == "system" {
-            system_roots()
-        } else {
-            certificates(place)?
-        };
+        let roots = if place == "system" { system_roots() } else { certificates(place)? };
         let mut store = RootCertStore::empty();
         let (added, _) = store.add_parsable_certificates(roots.iter().cloned());
         if added == 0 {
-            return Err(Error::Unavailable(format!(
-                "{place}: no root certificate is in it"
-            )));
+            return Err(Error::Unavailable(format!("{place}: no root certificate is in it")));
         }
-        let chain =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
-                .build()
-                .map_err(|error| unavailable("the root certificates can't be used", &error))?;
-        Ok(Arc::new(Verifier {
-            check,
-            chain: Some(chain),
-            provider,
-        }))
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
+            .build()
+            .map_err(|error| unavailable("the root certificates can't be used", &error))?;
+        Ok(Arc::new(Verifier { check, chain: Some(chain), roots, provider }))
     }
 }
 
@@ -142,24 +114,16 @@ fn unavailable(what: &str, error: &(dyn std::error::Error + 'static)) -> Error {
 fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>> {
     let all: std::result::Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(Path::new(path)).and_then(|found| found.collect());
-    let all = all.map_err(|error| {
-        unavailable(&format!("{path} can't be read as PEM certificates"), &error)
-    })?;
+    let all = all.map_err(|error| unavailable(&format!("{path} can't be read as PEM certificates"), &error))?;
     match all.is_empty() {
-        true => Err(Error::Unavailable(format!(
-            "{path}: no certificate is in it"
-        ))),
+        true => Err(Error::Unavailable(format!("{path}: no certificate is in it"))),
         false => Ok(all),
     }
 }
 
 fn private_key(path: &str) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| {
-        unavailable(
-            &format!("{path} can't be read as a PEM private key"),
-            &error,
-        )
-    })
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|error| unavailable(&format!("{path} can't be read as a PEM private key"), &error))
 }
 
 fn system_roots() -> Vec<CertificateDer<'static>> {
@@ -167,11 +131,22 @@ fn system_roots() -> Vec<CertificateDer<'static>> {
     rustls_native_certs::load_native_certs().certs
 }
 
+fn is_out_of_date(reason: &CertificateError) -> bool {
+    matches!(
+        reason,
+        CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. }
+    )
+}
+
 /// Checks as much as `check` says; signatures of the handshake are always checked.
 #[derive(Debug)]
 struct Verifier {
     check: Check,
     chain: Option<Arc<WebPkiServerVerifier>>,
+    roots: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -187,13 +162,22 @@ impl ServerCertVerifier for Verifier {
         let Some(chain) = &self.chain else {
             return Ok(ServerCertVerified::assertion());
         };
-        let verdict =
-            chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verdict = chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verdict {
             // webpki looks at the name last, when the chain has been found good.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if self.check == Check::Chain => Ok(ServerCertVerified::assertion()),
+            // The server's own certificate is given as a root: webpki knows no such thing, libpq does. It has looked
+            // at the dates before it comes to what the certificate may be used for.
+            Err(rustls::Error::InvalidCertificate(reason))
+                if self.roots.contains(end_entity) && !is_out_of_date(&reason) =>
+            {
+                if self.check == Check::ChainAndName {
+                    verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                }
+                Ok(ServerCertVerified::assertion())
+            }
             verdict => verdict,
         }
     }
@@ -204,12 +188,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -218,17 +197,10 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -1,0 +1,130 @@
+//! What the server does for each statement when many executions wait and its statistics are of an empty table.
+
+use crate::common::books::Books;
+
+/// More than a scan or sort could hide in, few enough to write quickly; a million look the same.
+const WAITING: u32 = 200_000;
+
+struct Planned {
+    books: Books,
+}
+
+impl Planned {
+    fn open() -> Planned {
+        let books = Books::open();
+        books.run("ALTER TABLE currant.executions SET (autovacuum_enabled = off)");
+        books.run("ANALYZE currant.executions; ANALYZE currant.queues; ANALYZE currant.pools");
+        let planned = Planned { books };
+        planned.fill();
+        planned
+    }
+
+    fn fill(&self) {
+        self.books.run(&format!(
+            "INSERT INTO currant.executions (id, job, queue, args)
+             SELECT currant.first_id(now() + n * interval '1 ms'), 'm:f', 'q' || n % 3, '[]'
+               FROM generate_series(1, {WAITING}) AS n"
+        ));
+    }
+
+    /// The plan of a statement as the engine runs it: pinned session, prepared, generic.
+    fn of(&self, settings: &str, name: &str, statement: &str, types: &str, arguments: &str) -> String {
+        let sql = format!(
+            "{settings}; DEALLOCATE ALL; PREPARE {name} ({types}) AS {statement};
+             BEGIN; EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE {name} ({arguments}); ROLLBACK"
+        );
+        let rows = self.books.rows(&sql);
+        rows.iter().map(|row| row[0].as_str()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn assert_lean(plan: &str, index: &str) {
+    assert!(plan.contains(index), "no {index}:\n{plan}");
+    for line in plan.lines() {
+        let is_small = |text: &str| !text.contains("executions");
+        let is_scan = line.contains("Seq Scan on") && !is_small(line);
+        assert!(!is_scan && !line.contains("Hash Join") && !line.contains("Merge Join"), "{line}\n{plan}");
+        if let Some(removed) = line.trim().strip_prefix("Rows Removed by Filter: ") {
+            assert!(removed.parse::<u64>().expect("a number") <= 1_000, "{line}\n{plan}");
+        }
+        if line.contains("(actual") && !line.contains("never executed") {
+            let rows = line.split("rows=").nth(1).and_then(|rest| rest.split([' ', ')', '.']).next());
+            let rows: u64 = rows.and_then(|rows| rows.parse().ok()).unwrap_or(0);
+            assert!(rows <= 1_000, "more rows than asked for: {line}\n{plan}");
+        }
+    }
+}
+
+const PIN_WORK: &str = include_str!("../../sql/pin_work.sql");
+const PIN_KEEPER: &str = include_str!("../../sql/pin_keeper.sql");
+
+#[test]
+fn no_statement_scans_or_sorts_the_backlog() {
+    let planned = Planned::open();
+    let claim_types = "text[], integer[], uuid[], integer[], text[], integer";
+    let start =
+        "'{-2147483648, -2147483648}', '{00000000-0000-0000-0000-000000000000, 00000000-0000-0000-0000-000000000000}'";
+    let claim = include_str!("../../sql/claim.sql");
+    let plan = planned.of(
+        PIN_WORK,
+        "claim",
+        claim,
+        claim_types,
+        &format!("'{{q0, q1}}', {start}, '{{300, 200}}', '{{m:f}}', 1"),
+    );
+    assert_lean(&plan, "executions_pending");
+    assert!(!plan.contains("Sort"), "{plan}");
+
+    let cursor =
+        planned.books.value("SELECT id FROM currant.executions WHERE queue = 'q1' ORDER BY id OFFSET 60000 LIMIT 1");
+    let from = format!("'{{q1}}', '{{0}}', '{{{cursor}}}', '{{500}}', '{{m:f}}', 1");
+    let plan = planned.of(PIN_WORK, "claim", claim, claim_types, &from);
+    assert_lean(&plan, "executions_pending");
+    assert!(!plan.contains("Sort"), "{plan}");
+
+    planned.books.run(
+        "UPDATE currant.executions SET status = 'running', token = 1, attempt = 1, claimed_by = 5, claimed_at = now()
+          WHERE id IN (SELECT id FROM currant.executions WHERE queue = 'q2' ORDER BY id LIMIT 400)",
+    );
+    let ids = planned.books.value("SELECT array_agg(id ORDER BY id) FROM currant.executions WHERE status = 'running'");
+    let all = |value: &str| format!("array_fill({value}, ARRAY[400])");
+    let settle = format!(
+        "'{ids}', {}, {}, {}, {}, {}, {}, {}, {}, {}",
+        all("1"),
+        all("'succeeded'::text"),
+        all("'1'::bytea"),
+        all("NULL::text"),
+        all("5::bigint"),
+        all("5::bigint"),
+        all("0::float8"),
+        all("NULL::text"),
+        all("NULL::text"),
+    );
+    let types = "uuid[], integer[], text[], bytea[], text[], bigint[], bigint[], float8[], text[], text[]";
+    let plan = planned.of(PIN_WORK, "settle", include_str!("../../sql/settle.sql"), types, &settle);
+    assert_lean(&plan, "executions_pkey");
+
+    let release = format!("'{ids}', {}", all("1"));
+    let plan = planned.of(PIN_WORK, "release", include_str!("../../sql/release.sql"), "uuid[], integer[]", &release);
+    assert_lean(&plan, "executions_pkey");
+
+    planned.books.run(
+        "INSERT INTO currant.pools (id, name, kind, host, boot_id, pid, pid_started, version, queues, workers)
+        OVERRIDING SYSTEM VALUE VALUES (5, 'x', 'script', 'h', 'b', 1, 1, '0', '{}', 1)",
+    );
+    let rescue = include_str!("../../sql/rescue.sql");
+    let plan = planned.of(PIN_KEEPER, "rescue", rescue, "integer[], integer[]", "'{5}', '{}'");
+    assert_lean(&plan, "executions_running");
+
+    let lease = include_str!("../../sql/lease.sql");
+    let types = "integer, integer, text, text, text[], integer, text[], boolean, float8, boolean";
+    let plan = planned.of(PIN_KEEPER, "lease", lease, types, "1, 1, 'h', 'b', '{m:f}', 1, '{q0, q1}', true, 120, true");
+    assert_lean(&plan, "executions_pending");
+    assert!(plan.contains("executions_cancelling") && plan.contains("executions_scheduled"), "{plan}");
+
+    planned
+        .books
+        .run("UPDATE currant.executions SET status = 'scheduled', due_at = now() + interval '1 h' WHERE queue = 'q0'");
+    let plan = planned.of(PIN_KEEPER, "promote", include_str!("../../sql/promote.sql"), "integer", "1");
+    assert_lean(&plan, "executions_scheduled");
+}
