@@ -1,6 +1,6 @@
 //! The claim statement: what it asks for and what it brings.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +14,20 @@ use crate::cursor::{Ask, Position};
 use crate::db::{Db, Micros};
 use crate::error::Result;
 use crate::link::WORK_LIMIT;
+
+/// Where each of these queues ends.
+pub async fn tails(core: &Core, db: &Db, queues: &[usize]) -> Result<HashMap<usize, Position>> {
+    let names: Vec<&str> = queues.iter().map(|queue| &*core.queues[*queue]).collect();
+    core.count_statement();
+    let rows = db.query(&core.sql.tail, &[(&names, Type::TEXT_ARRAY)], WORK_LIMIT).await?;
+    let mut tails = HashMap::new();
+    for row in rows {
+        if let Some(queue) = core.queue_index(row.try_get(0)?) {
+            tails.insert(queue, Position { rank: row.try_get(1)?, id: row.try_get(2)? });
+        }
+    }
+    Ok(tails)
+}
 
 /// Claims for `pool`: the rows of each ask, in claim order.
 pub async fn claim(core: &Core, db: &Db, asks: &[Ask], jobs: &[Arc<str>], pool: i32) -> Result<Vec<Vec<Claimed>>> {

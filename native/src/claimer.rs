@@ -1,5 +1,6 @@
 //! The claimer: keeps the buffer as full as the workers need it, on a connection of its own.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,9 +10,9 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::buffer::{Claimed, Key};
-use crate::claim::{claim, interleave, position_of};
+use crate::claim::{claim, interleave, position_of, tails};
 use crate::core::{Core, Phase, Role};
-use crate::cursor::{Ask, Cursors, Got};
+use crate::cursor::{Ask, Cursors, Got, Position};
 use crate::db::Db;
 use crate::error::{Remedy, Result};
 use crate::link::{Backoff, WORK_LIMIT, reopen};
@@ -197,14 +198,20 @@ impl Claimer {
         };
         let core = &self.core;
         let pool = core.pool();
+        let is_dear = |ask: &Ask| ask.after == Position::START && self.cursors.is_dear(ask.queue);
+        let dear: Vec<usize> = asks.iter().filter(|ask| is_dear(ask)).map(|ask| ask.queue).collect();
+        let tails = match dear.is_empty() {
+            true => HashMap::new(),
+            false => tails(core, db, &dear).await?,
+        };
         let started = Instant::now();
         let lanes = claim(core, db, asks, jobs, pool).await?;
         let took = started.elapsed();
         let rows: usize = lanes.iter().map(Vec::len).sum();
         let cost = took.saturating_sub(COST_COMMIT + COST_ROW * rows as u32);
         for (ask, lane) in asks.iter().zip(&lanes) {
-            let last = lane.last().map(position_of);
-            self.cursors.record(ask, Got { count: lane.len(), last }, cost, Instant::now());
+            let (last, tail) = (lane.last().map(position_of), tails.get(&ask.queue).copied());
+            self.cursors.record(ask, Got { count: lane.len(), last, tail }, cost, Instant::now());
         }
         let counts: Vec<(Arc<str>, usize)> =
             asks.iter().zip(&lanes).map(|(ask, lane)| (Arc::clone(&core.queues[ask.queue]), lane.len())).collect();

@@ -39,10 +39,12 @@ pub struct Ask {
 }
 
 /// What it got.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Got {
     pub count: usize,
     pub last: Option<Position>,
+    /// The queue's last row before the claim, whoever can run it; asked for where `is_dear`.
+    pub tail: Option<Position>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +56,8 @@ struct Lane {
     owed: bool,
     /// The earliest moment of the next scan from the start.
     rescan_at: Instant,
+    /// The last scan from the start took long: many rows in front are dead, or nobody here can run them.
+    is_dear: bool,
 }
 
 /// The cursors of all queues of a pool. Pure: it is told the time.
@@ -66,7 +70,7 @@ pub struct Cursors {
 
 impl Cursors {
     pub fn new(queues: usize, now: Instant) -> Cursors {
-        let lane = Lane { position: Position::START, ahead: true, owed: true, rescan_at: now };
+        let lane = Lane { position: Position::START, ahead: true, owed: true, rescan_at: now, is_dear: false };
         Cursors { lanes: vec![lane; queues], turn: 0 }
     }
 
@@ -116,16 +120,23 @@ impl Cursors {
         if from_start {
             lane.owed = false;
             lane.rescan_at = now + rescan_pause(cost, is_full);
+            lane.is_dear = cost > CHEAP;
         }
         if is_full {
             lane.position = got.last.unwrap_or(lane.position);
             lane.ahead = true;
             return;
         }
-        lane.position = lane.position.max(got.last.unwrap_or(Position::START));
+        lane.position = [got.last, got.tail].into_iter().flatten().fold(lane.position, Position::max);
         lane.ahead = false;
         // Short from the cursor: what there is lies behind it.
         lane.owed = lane.owed || !from_start;
+    }
+
+    /// Whether a scan of this queue from the start is worth asking first where the queue ends, so that the next claims can
+    /// begin there.
+    pub fn is_dear(&self, queue: usize) -> bool {
+        self.lanes.get(queue).is_some_and(|lane| lane.is_dear)
     }
 
     /// Whether a claim would ask for anything, now or when a scan that is owed becomes due.

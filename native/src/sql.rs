@@ -35,7 +35,7 @@ macro_rules! statements {
 
 statements! {
     cancelling, claim, goodbye, lease, lock, pin_keeper, pin_work, promote, publish, reconcile, register, release, rescue, settle,
-    settled, tidy,
+    settled, tail, tidy,
 }
 
 impl Sql {

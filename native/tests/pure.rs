@@ -149,12 +149,13 @@ fn claim_once(
     let mut taken = 0;
     for ask in cursors.plan(want, now) {
         let lane = &mut table[ask.queue];
+        let tail = lane.keys().last().copied().filter(|_| cursors.is_dear(ask.queue));
         let found: Vec<Position> = lane.keys().copied().filter(|place| *place > ask.after).take(ask.limit).collect();
         found.iter().for_each(|place| {
             lane.remove(place);
         });
         taken += found.len();
-        let got = Got { count: found.len(), last: found.last().copied() };
+        let got = Got { count: found.len(), last: found.last().copied(), tail };
         cursors.record(&ask, got, Duration::from_millis(cost_ms), now);
     }
     taken

@@ -22,11 +22,11 @@ static RUNNING: Mutex<Vec<(i32, CString)>> = Mutex::new(Vec::new());
 /// The cluster that the tests of this binary share.
 pub fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
-    SHARED.get_or_init(|| start(&binaries(), ""))
+    SHARED.get_or_init(|| start(&binaries(), &[], ""))
 }
 
-/// Starts one with these binaries and more settings, and waits until it answers.
-pub fn start(binaries: &Path, settings: &str) -> Cluster {
+/// Starts one with these binaries, more files in its data directory and more settings, and waits until it answers.
+pub fn start(binaries: &Path, files: &[(&str, &str)], settings: &str) -> Cluster {
     let directory = tempfile::Builder::new().prefix("currant-rs-").tempdir_in("/tmp").expect("a directory").keep();
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("permissions");
     give_away(&directory);
@@ -44,11 +44,22 @@ pub fn start(binaries: &Path, settings: &str) -> Cluster {
     );
     let all = fs::read_to_string(data.join("postgresql.conf")).expect("postgresql.conf") + &conf;
     fs::write(data.join("postgresql.conf"), all).expect("postgresql.conf");
+    for (name, text) in files {
+        put(&data, name, text);
+    }
     let log = directory.join("log");
     let pid = spawn(binaries, &data, &log);
     end_with_process(pid, &directory);
     wait_ready(&data, &log);
     Cluster { directory, port: 5432 }
+}
+
+/// Writes a file that only the server may read.
+pub fn put(data: &Path, name: &str, text: &str) {
+    let path = data.join(name);
+    fs::write(&path, text).expect("a file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("permissions");
+    give_away(&path);
 }
 
 /// $CURRANT_TEST_PG_BIN, the embedded server of the project's environment, or the system's newest.

@@ -62,6 +62,23 @@ fn unknown_jobs_stay_until_they_are_known() {
 }
 
 #[test]
+fn a_backlog_that_nobody_here_can_run_does_not_delay_what_comes_after() {
+    let books = Books::open();
+    books.submit_to("default", "other:g", 0, 60_000);
+    let engine = books.engine(1);
+    // The first finds out that the way from the start is long, the next go the short way.
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        books.submit(1);
+        let claimed = take(&engine, 1);
+        waits.push(claimed[0].wait_us);
+        succeed(&engine, &claimed[0]);
+    }
+    let quickest = waits.iter().min().expect("four");
+    assert!(*quickest < 10_000, "{waits:?} us");
+}
+
+#[test]
 fn a_paused_queue_is_not_claimed_from() {
     let books = Books::open();
     books.run("INSERT INTO currant.queues VALUES ('default', now())");

@@ -82,6 +82,10 @@ fn no_statement_scans_or_sorts_the_backlog() {
     assert_lean(&plan, "executions_pending");
     assert!(!plan.contains("Sort"), "{plan}");
 
+    let plan = planned.of(PIN_WORK, "tail", include_str!("../../sql/tail.sql"), "text[]", "'{q0, q1}'");
+    assert_lean(&plan, "executions_pending");
+    assert!(!plan.contains("Sort"), "{plan}");
+
     planned.books.run(
         "UPDATE currant.executions SET status = 'running', token = 1, attempt = 1, claimed_by = 5, claimed_at = now()
           WHERE id IN (SELECT id FROM currant.executions WHERE queue = 'q2' ORDER BY id LIMIT 400)",

@@ -116,7 +116,7 @@ fn the_news_say_what_the_trouble_is() {
 
 #[test]
 fn a_restarted_server_is_found_again() {
-    let cluster = Box::leak(Box::new(crate::common::cluster::start(&crate::common::cluster::binaries(), "")));
+    let cluster = Box::leak(Box::new(crate::common::cluster::start(&crate::common::cluster::binaries(), &[], "")));
     let books = Books::open_on(cluster);
     books.submit(50);
     let engine = books.engine(5);
