@@ -1,0 +1,39 @@
+"""The stub beside the binary says what is in it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from currant_lab import _native
+
+STUB = Path(_native.__file__).with_name("_native.pyi")
+
+
+def test_the_stub_lists_what_the_module_exports() -> None:
+    (listed,) = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(STUB.read_text()).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    assert _native.__all__ == listed
+    assert all(hasattr(_native, name) for name in listed)
+
+
+@pytest.mark.timeout(120)
+def test_stubtest_finds_no_difference() -> None:
+    command = [sys.executable, "-m", "mypy.stubtest", "currant_lab._native"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=STUB.parent.parent, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["Claimed", "Engine", "Listener", "News", "Stats"])
+def test_nobody_makes_one_by_hand(name: str) -> None:
+    kind = getattr(_native, name)
+    with pytest.raises(TypeError):
+        kind()
+    assert kind.__module__ == "currant_lab._native"
