@@ -68,14 +68,14 @@ pub async fn begin(core: &Arc<Core>) -> Result<Tasks> {
     })
 }
 
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn boxed(task: impl Future<Output = ()> + Send + 'static) -> Task {
     Box::pin(task)
 }
 
 /// Runs a task; should it panic, says so in the news and starts another in its place.
-async fn supervise(core: Arc<Core>, role: Role, mut make: impl FnMut(&Arc<Core>) -> Task) {
+pub async fn supervise(core: Arc<Core>, role: Role, mut make: impl FnMut(&Arc<Core>) -> Task) {
     while let Err(ended) = tokio::spawn(make(&core)).await {
         if !ended.is_panic() {
             return;

@@ -1,6 +1,6 @@
 //! What this pool has claimed: the executions that wait for a worker, and those that workers hold.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -193,9 +193,7 @@ impl Buffer {
 
     /// Takes out of the buffer those of `keys` that no worker holds yet.
     pub fn pull(&mut self, keys: &[Key]) -> Vec<Claimed> {
-        if !self.ready.iter().any(|execution| keys.contains(&execution.key())) {
-            return Vec::new();
-        }
+        let keys: HashSet<&Key> = keys.iter().collect();
         let (out, rest) = self.drain().into_iter().partition(|execution| keys.contains(&execution.key()));
         self.ready = VecDeque::<Claimed>::from_iter::<Vec<Claimed>>(rest);
         out

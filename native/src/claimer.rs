@@ -72,6 +72,7 @@ impl Claimer {
             }
         }
         self.core.is_claimable.store(false, Ordering::SeqCst);
+        self.core.set_trouble(Role::Claims, None);
         if let Err(error) = self.give_back().await {
             // The rows are given back by whoever sweeps after this pool is gone.
             self.core.set_trouble(Role::Claims, Some(error.to_string()));
@@ -98,6 +99,7 @@ impl Claimer {
         self.learn_backend().await?;
         self.shed().await?;
         self.claim_all().await?;
+        self.core.set_trouble(Role::Claims, None);
         if !self.may_rest() {
             return Ok(());
         }
@@ -296,7 +298,6 @@ impl Claimer {
             Remedy::Wait | Remedy::Bisect => {
                 self.core.set_trouble(Role::Claims, Some(error.to_string()));
                 Backoff::slow().wait().await;
-                self.core.set_trouble(Role::Claims, None);
                 self.core.wakes.wake_all(Reason::Poll);
             }
         }

@@ -82,6 +82,8 @@ impl Links {
 pub struct Errands {
     pub cancel_check: AtomicBool,
     pub promote_check: AtomicBool,
+    /// What `pools` says of us has changed.
+    pub renew: AtomicBool,
     /// A retry of our own becomes due then.
     pub due_at: Mutex<Option<Instant>>,
     pub bell: Notify,
@@ -196,6 +198,12 @@ impl Core {
 
     pub fn ask_cancel_check(&self) {
         self.errands.cancel_check.store(true, Ordering::SeqCst);
+        self.errands.bell.notify_one();
+    }
+
+    /// What `pools` says of us (jobs, workers) has changed.
+    pub fn ask_renewal(&self) {
+        self.errands.renew.store(true, Ordering::SeqCst);
         self.errands.bell.notify_one();
     }
 

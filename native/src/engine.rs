@@ -180,12 +180,18 @@ impl Engine {
     }
 
     pub fn set_jobs(&self, names: &[String]) {
-        *self.core.jobs.lock() = Arc::new(job_names(names));
+        let names = Arc::new(job_names(names));
+        if *self.core.jobs.lock() == names {
+            return;
+        }
+        *self.core.jobs.lock() = names;
+        self.core.ask_renewal();
         self.core.wakes.wake_all(Reason::Start);
     }
 
     pub fn set_workers(&self, workers: usize) {
         self.core.buffer.lock().set_workers(workers);
+        self.core.ask_renewal();
         self.core.ring_capacity();
     }
 
@@ -293,4 +299,54 @@ fn new_core(target: Target, mut config: PoolConfig) -> Result<Core> {
 /// The names a claim asks for. No row can hold one with a NUL in it, and the protocol has no way to ask for it.
 fn job_names(names: &[String]) -> Vec<Arc<str>> {
     names.iter().filter(|name| !name.contains('\0')).map(|name| Arc::from(name.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::begin::supervise;
+    use crate::core::Role;
+    use crate::tls::TlsConfig;
+
+    fn core() -> Core {
+        let target = Target {
+            hosts: Vec::new(),
+            user: String::new(),
+            password: None,
+            database: String::new(),
+            tls: TlsConfig { mode: "disable".into(), root_cert: None, cert: None, key: None },
+            wants_writes: false,
+            connect_timeout: Duration::ZERO,
+        };
+        let config = PoolConfig {
+            schema: "currant".into(),
+            name: "n".into(),
+            kind: "script".into(),
+            version: "0".into(),
+            queues: vec!["a".into(), "b".into(), "a".into()],
+            jobs: Vec::new(),
+            workers: 1,
+        };
+        new_core(target, config).expect("a core")
+    }
+
+    #[test]
+    fn a_queue_named_twice_counts_once() {
+        assert_eq!(core().queues.len(), 2);
+    }
+
+    #[test]
+    fn a_task_that_panics_is_told_of_and_replaced() {
+        let core = Arc::new(core());
+        let mut starts = 0;
+        let make = |_: &Arc<Core>| {
+            starts += 1;
+            let is_first = starts == 1;
+            Box::pin(async move { assert!(!is_first, "of all things") }) as crate::begin::Task
+        };
+        runtime(1).expect("threads").block_on(supervise(Arc::clone(&core), Role::Settles, make));
+        assert_eq!(starts, 2);
+        let trouble = core.links.lock().trouble().expect("told");
+        assert!(trouble.contains("of all things"), "{trouble}");
+    }
 }

@@ -21,8 +21,14 @@ const TIDY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// How far back a renewal looks for claims that a pool left behind; a starting pool looks back as far as `pools` goes.
 const LEFTOVER_S: f64 = 120.0;
 const LEFTOVER_AT_START_S: f64 = 8.0 * 86_400.0;
-/// A burst of `@` wakes costs one look at the next due time per so long.
+/// Looks at the next due time that `@` wakes ask for are this far apart, and twice as far each time as long as the burst
+/// lasts: it may be a thousand submits for tomorrow.
 const PROMOTE_APART: Duration = Duration::from_millis(10);
+const PROMOTE_APART_MOST: Duration = Duration::from_millis(200);
+/// Jobs are defined one by one; one renewal tells of all that come within this time.
+const RENEW_AFTER: Duration = Duration::from_millis(50);
+/// After an outage the others are given this long to come back before they are judged by lock or lease.
+const GRACE: Duration = Duration::from_secs(10);
 
 pub struct Keeper {
     pub(crate) core: Arc<Core>,
@@ -32,6 +38,9 @@ pub struct Keeper {
     /// The next due time; None: nothing is scheduled.
     due_at: Option<Instant>,
     promoted_at: Option<Instant>,
+    promote_apart: Duration,
+    /// The end of the grace that an outage gives the others.
+    pub(crate) grace_until: Option<Instant>,
     publish_at: Option<Instant>,
     published_at: Option<Instant>,
     tidy_at: Instant,
@@ -49,6 +58,8 @@ impl Keeper {
             lease_at: now,
             due_at: None,
             promoted_at: None,
+            promote_apart: PROMOTE_APART,
+            grace_until: None,
             publish_at: None,
             published_at: None,
             tidy_at: now + Duration::from_secs(1),
@@ -99,6 +110,7 @@ impl Keeper {
             return false;
         };
         self.db = Some(db);
+        self.grace_until = Some(Instant::now() + GRACE);
         if let Err(error) = self.keep().await {
             self.core.set_trouble(Role::Keeper, Some(error.to_string()));
             self.drop_link();
@@ -164,8 +176,11 @@ impl Keeper {
             self.due_by(Instant::from_std(moment));
         }
         if errands.promote_check.swap(false, Ordering::SeqCst) {
-            let soonest = self.promoted_at.map_or_else(Instant::now, |last| last + PROMOTE_APART);
+            let soonest = self.next_look_at_due(Instant::now());
             self.due_by(soonest);
+        }
+        if errands.renew.swap(false, Ordering::SeqCst) {
+            self.lease_at = self.lease_at.min(Instant::now() + RENEW_AFTER);
         }
         if self.publish_at.is_none() && self.core.tally.lock().is_dirty() {
             let first = Instant::now() + FIRST_AFTER;
@@ -178,6 +193,16 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    fn next_look_at_due(&mut self, now: Instant) -> Instant {
+        let Some(last) = self.promoted_at.filter(|last| *last + 2 * self.promote_apart > now) else {
+            self.promote_apart = PROMOTE_APART;
+            return now;
+        };
+        let soonest = last + self.promote_apart;
+        self.promote_apart = (2 * self.promote_apart).min(PROMOTE_APART_MOST);
+        soonest
     }
 
     pub(crate) fn due_by(&mut self, moment: Instant) {

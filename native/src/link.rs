@@ -16,7 +16,8 @@ pub const WORK_LIMIT: Duration = Duration::from_secs(30);
 pub const KEEPER_LIMIT: Duration = Duration::from_secs(10);
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
-const BACKOFF_LAST: Duration = Duration::from_secs(2);
+/// With its jitter well below the 3 s after which a free lock counts.
+const BACKOFF_LAST: Duration = Duration::from_secs(1);
 
 /// Waits between attempts, doubling, with jitter so that many pools do not come back in step.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Backoff {
 
     /// For a server that answers but refuses: nothing is gained by haste.
     pub fn slow() -> Backoff {
-        Backoff(BACKOFF_LAST / 2)
+        Backoff(BACKOFF_LAST)
     }
 
     pub async fn wait(&mut self) {

@@ -50,9 +50,14 @@ impl Other {
     }
 }
 
-/// The ids of those that are dead.
-pub fn dead(others: &[Other]) -> Vec<i32> {
-    others.iter().filter(|other| other.is_dead(machine::is_gone)).map(|other| other.id).collect()
+/// The ids of those that are dead. `is_graced`: after an outage, which the others may have had as well, only those
+/// whose process is known to be gone.
+pub fn dead(others: &[Other], is_graced: bool) -> Vec<i32> {
+    let is_dead = |other: &&Other| match is_graced {
+        true => other.is_here && machine::is_gone(other.pid, other.pid_started),
+        false => other.is_dead(machine::is_gone),
+    };
+    others.iter().filter(is_dead).map(|other| other.id).collect()
 }
 
 /// Declares `dead` pools lost and gives back what they, and those gone `before`, held. Returns how many executions.
@@ -107,6 +112,15 @@ mod tests {
         assert!(!Other { suspected: Some(2.9), ..free.clone() }.is_dead(LIVES));
         assert!(Other { suspected: Some(3.0), ..free }.is_dead(LIVES));
         assert!(!Other { suspected: Some(9.0), ..other() }.is_dead(LIVES), "it took its lock back");
+    }
+
+    #[test]
+    fn after_an_outage_only_what_is_known_counts() {
+        let old = Other { age: 300.0, is_lock_held: false, suspected: Some(9.0), ..other() };
+        assert_eq!(dead(std::slice::from_ref(&old), false), [7]);
+        assert!(dead(std::slice::from_ref(&old), true).is_empty());
+        let gone = Other { is_here: true, pid: i32::MAX, ..old };
+        assert_eq!(dead(&[gone], true), [7]);
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Settler {
                         fates[index] = Some(fate);
                     }
                     backoff = Backoff::quick();
-                    is_repeat = false;
+                    self.core.set_trouble(Role::Settles, None);
                 }
                 Err(error) if error.remedy() == Remedy::Bisect && part.len() > 1 => {
                     let middle = start + part.len() / 2;
@@ -154,7 +154,6 @@ impl Settler {
             Remedy::Wait | Remedy::Bisect => {
                 self.core.set_trouble(Role::Settles, Some(error.to_string()));
                 backoff.wait().await;
-                self.core.set_trouble(Role::Settles, None);
             }
         }
     }

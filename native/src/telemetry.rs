@@ -191,3 +191,62 @@ fn event(head: &Head, queues: &[(&str, Value)]) -> String {
     })
     .to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> Head {
+        Head {
+            pool: 3,
+            name: "a".repeat(200),
+            sent_at: 1.5,
+            running: 1,
+            buffered: 2,
+            workers: 3,
+            unsettled: 4,
+            statements: 5,
+        }
+    }
+
+    fn wide() -> Counts {
+        let mut counts = Counts { claimed: 7, ..Counts::default() };
+        for exponent in 0..400u32 {
+            let value = 1.05f64.powi(exponent as i32) as u64;
+            for histogram in [&mut counts.claim_us, &mut counts.wait_us, &mut counts.run_us] {
+                histogram.record(value);
+            }
+        }
+        counts
+    }
+
+    #[test]
+    fn too_much_for_one_event_is_split_and_adds_up() {
+        let recent: BTreeMap<Arc<str>, Counts> = (0..20).map(|n| (Arc::from(format!("queue {n}")), wide())).collect();
+        let all = events(&head(), &recent);
+        let (mut claimed, mut waits) = (0, 0);
+        for text in &all {
+            assert!(text.len() < 8_000);
+            let event: Value = serde_json::from_str(text).expect("JSON");
+            assert_eq!(event["v"], 1);
+            for counts in event["queues"].as_object().expect("queues").values() {
+                claimed += counts["claimed"].as_u64().unwrap_or(0);
+                let pairs = counts["wait_us"].as_array().cloned().unwrap_or_default();
+                waits += pairs.iter().filter_map(|pair| pair[1].as_u64()).sum::<u64>();
+            }
+        }
+        assert_eq!((claimed, waits), (20 * 7, 20 * 400));
+    }
+
+    #[test]
+    fn nothing_is_told_of_claims_that_found_nothing() {
+        let mut tally = Tally::default();
+        tally.claim(Reason::Poll, &[(Arc::from("default"), 0)], Duration::from_millis(1));
+        assert!(!tally.is_dirty());
+        tally.outcome(Some(&Arc::from("default")), Status::Failed, 5);
+        assert!(tally.is_dirty());
+        let recent = tally.take_recent();
+        assert_eq!((recent["default"].empty, recent["default"].outcomes[&Status::Failed]), (1, 1));
+        assert!(!tally.is_dirty() && tally.take_recent().is_empty());
+    }
+}

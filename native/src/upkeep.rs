@@ -57,7 +57,8 @@ impl Keeper {
     }
 
     async fn sweep(&mut self, renewal: &Renewal) -> Result<bool> {
-        let dead = dead(&renewal.others);
+        let is_graced = self.grace_until.is_some_and(|end| end > Instant::now());
+        let dead = dead(&renewal.others, is_graced);
         let Some(db) = &self.db else {
             return Ok(false);
         };

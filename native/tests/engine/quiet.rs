@@ -31,6 +31,16 @@ fn an_idle_pool_asks_for_next_to_nothing() {
 }
 
 #[test]
+fn the_pools_row_says_what_it_can_run() {
+    let books = Books::open();
+    let engine = books.engine(1);
+    engine.set_jobs(&["m:f".into(), "m:g".into()]);
+    engine.set_workers(7);
+    let row = || books.value("SELECT jobs::text || workers FROM currant.pools");
+    until("the renewal", || (row() == "{m:f,m:g}7").then_some(()));
+}
+
+#[test]
 fn the_poll_finds_what_nobody_told() {
     let books = Books::open();
     let engine = books.engine(1);
