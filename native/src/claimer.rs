@@ -6,8 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
-use tokio_postgres::types::Type;
-use uuid::Uuid;
 
 use crate::buffer::{Claimed, Key};
 use crate::claim::{claim, interleave, position_of, tails};
@@ -21,8 +19,6 @@ use crate::wake::Reason;
 
 /// Without LISTEN, look this often.
 const POLL_DEAF: Duration = Duration::from_millis(500);
-/// Longer than any claim takes.
-const RECHECK_AFTER: Duration = Duration::from_secs(60);
 /// How long claims may lie in the buffer of a pool that has become slow before it notices.
 const SHED_EVERY: Duration = Duration::from_secs(1);
 /// What a claim costs apart from its search: the commit, and the rows' new versions (measured: 95 k rows/s).
@@ -30,17 +26,17 @@ const COST_COMMIT: Duration = Duration::from_millis(2);
 const COST_ROW: Duration = Duration::from_micros(20);
 
 pub struct Claimer {
-    core: Arc<Core>,
-    db: Option<Db>,
+    pub(crate) core: Arc<Core>,
+    pub(crate) db: Option<Db>,
     /// The server process of the connection, to end it should its answer get lost.
     backend: Option<i32>,
     /// That of a connection that was lost with a claim under way.
-    lost_backend: Option<i32>,
+    pub(crate) lost_backend: Option<i32>,
     /// Behind a pooler nobody can say when a lost claim ends: look once more then.
-    recheck_at: Option<Instant>,
-    cursors: Cursors,
+    pub(crate) recheck_at: Option<Instant>,
+    pub(crate) cursors: Cursors,
     /// A claim's answer was lost: the database may think that we hold more than we know of.
-    is_in_doubt: bool,
+    pub(crate) is_in_doubt: bool,
     poll_at: Instant,
 }
 
@@ -239,41 +235,6 @@ impl Claimer {
         }
         let keys: Vec<Key> = claimed.iter().map(Claimed::key).collect();
         self.release_counted(&keys).await
-    }
-
-    /// Finds what the database thinks we hold and we know nothing of, and gives it back.
-    async fn reconcile(&mut self) -> Result<()> {
-        let Some(db) = &self.db else {
-            return Ok(());
-        };
-        let core = Arc::clone(&self.core);
-        let backend = if db.is_pooled() { None } else { self.lost_backend };
-        let pool = core.pool();
-        let (ids, tokens) = loop {
-            core.count_statement();
-            let rows =
-                db.query(&core.sql.reconcile, &[(&pool, Type::INT4), (&backend, Type::INT4)], WORK_LIMIT).await?;
-            let Some(row) = rows.first() else {
-                return Ok(());
-            };
-            if row.try_get::<_, i64>("ended")? == 0 {
-                break (row.try_get::<_, Vec<Uuid>>("ids")?, row.try_get::<_, Vec<i32>>("tokens")?);
-            }
-            // The old connection's process is on its way out; what it did is visible when it is gone.
-            sleep(Duration::from_millis(20)).await;
-        };
-        let unknown: Vec<Key> = {
-            let buffer = core.buffer.lock();
-            let outbox = core.outbox.lock();
-            let is_known = |key: &Key| buffer.holds(key) || outbox.holds(key);
-            ids.into_iter().zip(tokens).filter(|key| !is_known(key)).collect()
-        };
-        release(&core, db, &unknown, WORK_LIMIT).await?;
-        let is_first = std::mem::take(&mut self.is_in_doubt);
-        self.recheck_at = (is_first && db.is_pooled()).then(|| Instant::now() + RECHECK_AFTER);
-        self.lost_backend = None;
-        self.cursors.mark_all();
-        Ok(())
     }
 
     async fn learn_backend(&mut self) -> Result<()> {

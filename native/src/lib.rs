@@ -21,6 +21,7 @@ pub mod listen;
 pub mod machine;
 pub mod outbox;
 pub mod promote;
+pub mod reconcile;
 pub mod release;
 pub mod rescue;
 pub mod settle;

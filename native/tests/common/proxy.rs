@@ -11,10 +11,15 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Mutex;
 
-/// What to do with the next statement whose text or name contains `word`.
+/// Which words to wait for.
 #[derive(Default)]
 struct Plan {
-    word: Option<Vec<u8>>,
+    asked: Option<Vec<u8>>,
+    answered: Option<Vec<u8>>,
+}
+
+fn is_hit(word: &mut Option<Vec<u8>>, text: &[u8]) -> bool {
+    word.take_if(|word| text.windows(word.len()).any(|window| window == word)).is_some()
 }
 
 pub struct Proxy {
@@ -67,7 +72,12 @@ impl Proxy {
     /// Cuts a connection when the answer to its next message containing `word` arrives: the server has done the work, the
     /// client never hears of it.
     pub fn cut_answer_to(&self, word: &str) {
-        self.plan.lock().expect("no panic").word = Some(word.as_bytes().to_vec());
+        self.plan.lock().expect("no panic").asked = Some(word.as_bytes().to_vec());
+    }
+
+    /// Cuts a connection when the server's next answer containing `word` arrives.
+    pub fn cut_answer_with(&self, word: &str) {
+        self.plan.lock().expect("no panic").answered = Some(word.as_bytes().to_vec());
     }
 
     pub fn cuts(&self) -> u32 {
@@ -90,7 +100,7 @@ async fn pass(
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let is_armed = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let armed = Arc::clone(&is_armed);
+    let (armed, asking) = (Arc::clone(&is_armed), Arc::clone(&plan));
     let up = tokio::spawn(async move {
         let mut buffer = vec![0; 65_536];
         loop {
@@ -98,15 +108,7 @@ async fn pass(
             if count == 0 {
                 break;
             }
-            let is_hit = {
-                let mut plan = plan.lock().expect("no panic");
-                let is_hit = plan.word.as_ref().is_some_and(|word| contains(&buffer[..count], word));
-                if is_hit {
-                    plan.word = None;
-                }
-                is_hit
-            };
-            if is_hit {
+            if is_hit(&mut asking.lock().expect("no panic").asked, &buffer[..count]) {
                 armed.store(true, Ordering::SeqCst);
             }
             if to_server.write_all(&buffer[..count]).await.is_err() {
@@ -117,17 +119,14 @@ async fn pass(
     let mut buffer = vec![0; 65_536];
     loop {
         let count = from_server.read(&mut buffer).await.unwrap_or(0);
-        if count == 0 || is_armed.load(Ordering::SeqCst) {
+        let is_cut = is_hit(&mut plan.lock().expect("no panic").answered, &buffer[..count]);
+        if count == 0 || is_cut || is_armed.load(Ordering::SeqCst) {
             cuts.fetch_add(u32::from(count > 0), Ordering::SeqCst);
             up.abort();
             return None;
         }
         to_client.write_all(&buffer[..count]).await.ok()?;
     }
-}
-
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
 }
 
 /// The pooler's one connection, its startup done.

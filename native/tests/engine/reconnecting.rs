@@ -93,8 +93,12 @@ fn a_claim_whose_answer_is_lost_is_given_back() {
     let engine = through(&proxy, &books, 5);
     books.submit(1);
     take(&engine, 1);
-    proxy.cut_answer_to("m:f");
-    books.submit(4);
+    proxy.cut_answer_with("lost on the way");
+    books.run(
+        "INSERT INTO currant.executions (id, job, args)
+         SELECT currant.new_id(), 'm:f', 'lost on the way' FROM generate_series(1, 4);
+         SELECT pg_notify('currant_wake', '+default')",
+    );
     // The server has claimed four that the engine never heard of; it finds and takes them all the same.
     let claimed = take(&engine, 4);
     assert_eq!(proxy.cuts(), 1);
