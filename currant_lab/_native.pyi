@@ -70,6 +70,10 @@ class News:
     def lost(self) -> list[tuple[bytes, int]]:
         """(id, token) of taken executions whose claim is gone: cancel the handler, its outcome will be stale."""
     @property
+    def cancelled(self) -> list[tuple[bytes, int]]:
+        """(id, token) of executions that are on disk as `cancelled` though no such outcome was handed in: cancellation
+        was asked for before a worker took them, or a `retry` outcome met it."""
+    @property
     def connected(self) -> bool:
         """Whether the engine has its database connections at this moment."""
     @property
@@ -162,6 +166,8 @@ class Engine:
 
         Raises:
             DatabaseUnavailable: with the real reason, within about `connect_timeout` seconds.
+            SchemaOutdated: the schema is missing or older than this code.
+            ValueError: an argument makes no sense.
         """
     @property
     def pool_id(self) -> int:

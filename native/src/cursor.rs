@@ -133,8 +133,8 @@ impl Cursors {
         lane.owed = lane.owed || !from_start;
     }
 
-    /// Whether a scan of this queue from the start is worth asking first where the queue ends, so that the next claims can
-    /// begin there.
+    /// Whether a scan of this queue from the start is worth asking first where the queue ends, so that the next claims
+    /// can begin there.
     pub fn is_dear(&self, queue: usize) -> bool {
         self.lanes.get(queue).is_some_and(|lane| lane.is_dear)
     }

@@ -51,8 +51,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Connects, registers the pool, takes its lock, LISTENs, sweeps once, and begins to claim. Blocks for at most about
-    /// the target's `connect_timeout`.
+    /// Connects, registers the pool, takes its lock, LISTENs, sweeps once, and begins to claim. Blocks for
+    /// at most about the target's `connect_timeout`.
     pub fn connect(target: Target, config: PoolConfig) -> Result<Engine> {
         let runtime = runtime(2)?;
         let limit = target.connect_timeout;

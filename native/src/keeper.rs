@@ -21,8 +21,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// How far back a renewal looks for claims that a pool left behind; a starting pool looks back as far as `pools` goes.
 const LEFTOVER_S: f64 = 120.0;
 const LEFTOVER_AT_START_S: f64 = 8.0 * 86_400.0;
-/// Looks at the next due time that `@` wakes ask for are this far apart, and twice as far each time as long as the burst
-/// lasts: it may be a thousand submits for tomorrow.
+/// Looks at the next due time that `@` wakes ask for are this far apart, and twice as far each time as long as the
+/// burst lasts: it may be a thousand submits for tomorrow.
 const PROMOTE_APART: Duration = Duration::from_millis(10);
 const PROMOTE_APART_MOST: Duration = Duration::from_millis(200);
 /// Jobs are defined one by one; one renewal tells of all that come within this time.

@@ -27,8 +27,8 @@ impl Machine {
     }
 }
 
-/// Whether the process that had `pid` and started then is gone. A zombie counts as gone: it runs nothing. False where it can't
-/// be told.
+/// Whether the process that had `pid` and started then is gone. A zombie counts as gone: it runs nothing.
+/// False where it can't be told.
 pub fn is_gone(pid: i32, started: i64) -> bool {
     if pid <= 0 {
         return false;

@@ -106,10 +106,12 @@ impl Settler {
         }
     }
 
-    /// Writes a batch whatever it takes: through lost connections, deadlocks, a full disk, and outcomes that can't be stored.
+    /// Writes a batch whatever it takes: through lost connections, deadlocks, a full disk, and outcomes that can't
+    /// be stored.
     async fn write(&mut self, batch: &[Outcome], mut is_repeat: bool) -> Vec<Fate> {
         let mut fates: Vec<Option<Fate>> = vec![None; batch.len()];
-        // Parts still to be written, the first on top. A part that can't be stored is halved until the bad one is alone.
+        // Parts still to be written, the first on top. A part that can't be stored is halved until the bad
+        // one is alone.
         let mut parts = Vec::from([(0, batch.len())]);
         let mut backoff = Backoff::quick();
         while let Some((start, end)) = parts.pop() {

@@ -34,8 +34,8 @@ macro_rules! statements {
 }
 
 statements! {
-    cancelling, claim, goodbye, lease, lock, pin_keeper, pin_work, promote, publish, reconcile, register, release, rescue, settle,
-    settled, tail, tidy,
+    cancelling, claim, goodbye, lease, lock, pin_keeper, pin_work, promote, publish, reconcile, register,
+    release, rescue, settle, settled, tail, tidy,
 }
 
 impl Sql {

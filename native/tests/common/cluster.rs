@@ -118,7 +118,8 @@ fn spawn(binaries: &Path, data: &Path, log: &Path) -> i32 {
     let mut command = command(binaries, "postgres");
     command.arg("-D").arg(data).stdout(log.try_clone().expect("a log")).stderr(log).process_group(0);
     let (send, receive) = std::sync::mpsc::channel();
-    // The parent-death signal comes when the *thread* ends that started the child: this one lives as long as the process.
+    // The parent-death signal comes when the *thread* ends that started the child: this one lives as long as the
+    // process.
     std::thread::spawn(move || {
         // SAFETY: prctl is async-signal-safe.
         unsafe {

@@ -69,8 +69,8 @@ impl Proxy {
         Proxy { directory, plan, cuts, _runtime: runtime }
     }
 
-    /// Cuts a connection when the answer to its next message containing `word` arrives: the server has done the work, the
-    /// client never hears of it.
+    /// Cuts a connection when the answer to its next message containing `word` arrives: the server has done the work,
+    /// the client never hears of it.
     pub fn cut_answer_to(&self, word: &str) {
         self.plan.lock().expect("no panic").asked = Some(word.as_bytes().to_vec());
     }

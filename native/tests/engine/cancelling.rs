@@ -69,7 +69,10 @@ fn a_release_that_meets_a_cancellation_ends_cancelled() {
     books.submit(2);
     let engine = books.engine(2);
     until_signal(&engine, "the buffer", || (engine.stats().buffered == 2).then_some(()));
-    books.run("UPDATE currant.executions SET cancelling = true WHERE id = (SELECT min(id::text)::uuid FROM currant.executions)");
+    books.run(
+        "UPDATE currant.executions SET cancelling = true
+          WHERE id = (SELECT id FROM currant.executions ORDER BY id LIMIT 1)",
+    );
     engine.close(crate::common::PATIENCE);
     assert_eq!(books.standing(), [("cancelled".into(), 1), ("pending".into(), 1)]);
     assert_eq!(books.count("currant.history WHERE attempt = 0 AND started_at IS NULL"), 1, "it never started");

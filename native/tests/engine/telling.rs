@@ -95,7 +95,10 @@ fn a_listener_keeps_the_newest_and_counts_what_it_dropped() {
     assert_eq!((listener.dropped(), newest.len()), (50, 10_000));
     assert_eq!((newest[0].1.as_str(), newest[9_999].1.as_str()), ("51", "10050"));
     assert!(listener.is_connected());
-    books.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% listener' AND query LIKE '%currant%'");
+    books.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE application_name LIKE '% listener' AND query LIKE '%currant%'",
+    );
     while listener.dropped() == 50 && Instant::now() < deadline {
         wait_readable(listener.fileno(), Duration::from_millis(20));
         listener.clear();
