@@ -23,7 +23,7 @@ check: dev  ## ruff, mypy strict, clippy, rustfmt
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest currant_lab._native
 	cargo fmt --all --check
-	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
 
 test: dev  ## all tests: the Rust core without Python, then everything else
 	cargo test --quiet --package currant-native --no-default-features

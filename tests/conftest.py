@@ -85,6 +85,7 @@ class Servers:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_servers: runs on the embedded PostgreSQL 18 and on Debian's 15")
+    config.addinivalue_line("markers", "home(name): the embedded server's home is a new directory of this name")
     for name in [name for name in os.environ if name.startswith(("PG", "CURRANT_"))]:
         del os.environ[name]  # the tests say themselves where a database is
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -10,7 +11,8 @@ from uuid import UUID
 from currant_lab.client.ending import ended_of, error_of, goes_on, use_await, value_of
 from currant_lab.client.futures import call, hold, watch
 from currant_lab.client.waiting import UNKNOWN
-from currant_lab.database.inspect import Ended, ExecutionInfo
+from currant_lab.context import Running, running
+from currant_lab.database.inspect import RESULT_INLINE, Ended, ExecutionInfo
 from currant_lab.loop import background
 from currant_lab.outcomes import ErrorInfo
 from currant_lab.status import FINAL, Status
@@ -82,12 +84,22 @@ class Execution:
     @property
     def status(self) -> Status:
         """Where it stands now."""
+        if self._runs_here() is not None:
+            return Status.RUNNING
         return Status(self._ended.status) if self._ended is not None and self._has_ended() else self._read().status
 
     @property
     def attempt(self) -> int:
         """How many times it has been started."""
+        here = self._runs_here()
+        if here is not None:
+            return here.attempt
         return self._ended.attempt if self._ended is not None and self._has_ended() else self._read().attempt
+
+    def _runs_here(self) -> Running | None:
+        """What its own handler knows of it without asking the database, when that is who asks."""
+        here = running()
+        return here if here is not None and here.id == self._id else None
 
     @property
     def created_at(self) -> datetime:
@@ -147,7 +159,7 @@ class Execution:
         self.wait(timeout)
         payload = self._payload()
         if payload is None:
-            payload = self._owner.run(self._owner.load_result(self._id))
+            payload = self._keep(self._owner.run(self._owner.load_result(self._id)))
         return value_of(self.job, payload)
 
     def wait(self, timeout: float | None = None) -> Execution:
@@ -239,6 +251,12 @@ class Execution:
             raise error
         return self._ended.result
 
+    def _keep(self, payload: bytes) -> bytes:
+        """Remember an encoded result, unless it is large."""
+        if self._ended is not None and len(payload) <= RESULT_INLINE:
+            self._ended = replace(self._ended, result=payload)
+        return payload
+
     async def _await(self) -> Any:
         if not self._has_ended():
             with self._owner.waits.watching([self._id]) as watching:
@@ -252,7 +270,7 @@ class Execution:
             await self.arefresh()  # for the name of its job
         payload = self._payload()
         if payload is None:
-            payload = await call(self._owner.load_result(self._id))
+            payload = self._keep(await call(self._owner.load_result(self._id)))
         return value_of(self.job, payload)
 
     def _read(self) -> ExecutionInfo:

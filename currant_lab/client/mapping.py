@@ -91,15 +91,24 @@ def _stream(
         for chunk in chunks:
             ids += b"".join((yield writer.write(new_ids(len(chunk)), chunk)))
         wake = yield writer.commit()
-    except BaseException as error:
-        yield writer.__aexit__(type(error), error, None)
-        if not isinstance(error, DatabaseUnavailable) or not (yield _was_committed(client, writer)):
-            raise
+    except BaseException as error:  # noqa: BLE001 - an interrupt too: what was written is undone
+        explained = yield _leave(writer, error)
+        if not isinstance(explained, DatabaseUnavailable) or not (yield _was_committed(client, writer)):
+            raise explained from None
         wake = None
     else:
         yield writer.__aexit__(None, None, None)
     yield _tell(client, wake)
     return bytes(ids), writer.batch, writer.size == len(ids) // 16
+
+
+async def _leave(writer: BatchWriter, error: BaseException) -> BaseException:
+    """Undo what was written; the error to raise, in words."""
+    try:
+        await writer.__aexit__(type(error), error, error.__traceback__)
+    except CurrantError as explained:
+        return explained
+    return error
 
 
 async def _write_kept(

@@ -194,7 +194,7 @@ class Waits:
             try:
                 await self._look(is_due)
                 trouble_since, swept = None, started if is_due else swept
-            except DatabaseUnavailable as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must not be left hanging
                 trouble_since, swept = trouble_since or started, 0.0
                 self._on_trouble(error, started - trouble_since)
             if self._waiting:
@@ -210,7 +210,7 @@ class Waits:
             return _LOCAL_SWEEP_S
         return _SWEEP_S if self._is_listening else _DEAF_SWEEP_S
 
-    def _on_trouble(self, error: DatabaseUnavailable, lasted: float) -> None:
+    def _on_trouble(self, error: Exception, lasted: float) -> None:
         if lasted > _GIVE_UP_S:
             self._fail_all(error)
         else:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COUNT_LIMIT",
+    "RESULT_INLINE",
     "BatchInfo",
     "Ended",
     "ExecutionInfo",

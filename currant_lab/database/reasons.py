@@ -19,6 +19,7 @@ CONNECTION_LOST = (
     OSError,  # TimeoutError and every ConnectionError among them
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says when the connection ends between two of its steps
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,

@@ -195,8 +195,8 @@ class BatchWriter:
 
     async def _leave(self, error: BaseException | None) -> None:
         transaction, self._transaction = self._transaction, None
-        if transaction is not None and not self._conn.is_closed():
-            with contextlib.suppress(Exception):  # what went wrong first is told
+        if transaction is not None:
+            with contextlib.suppress(Exception):  # what went wrong first is told; the connection may be gone
                 await transaction.rollback()
         await self._stack.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
 

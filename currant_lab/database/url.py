@@ -165,7 +165,9 @@ def parse(url: str) -> Target:
     login, hosts, database, options = _split(url)
     user = options.get("user") or login[0] or environment.user()
     database = options.get("dbname") or database or environment.get("PGDATABASE") or user
-    places = _places(options.get("host") or hosts, options.get("port") or environment.get("PGPORT"))
+    places = _places(
+        options["host"].split(",") if "host" in options else hosts, options.get("port") or environment.get("PGPORT")
+    )
     sslmode, sslrootcert, sslcert, sslkey = check_tls(
         options, environment, needs_tls=not all(host.startswith("/") for host, _ in places)
     )
@@ -188,8 +190,8 @@ def _refuse(reason: str) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"the database URL can't be used: {reason}. It looks like {_EXAMPLE}")
 
 
-def _split(url: str) -> tuple[tuple[str, str], str, str, dict[str, str]]:
-    """((user, password), hosts, database, options) of a URL, decoded except for the hosts."""
+def _split(url: str) -> tuple[tuple[str, str], list[str], str, dict[str, str]]:
+    """((user, password), hosts with their ports, database, options) of a URL, decoded."""
     scheme, found, rest = url.strip().partition("://")
     if not found or scheme not in ("postgresql", "postgres"):
         shown = f"it begins with {scheme}://" if found and scheme.isidentifier() else "it has no postgresql:// in front"
@@ -202,7 +204,7 @@ def _split(url: str) -> tuple[tuple[str, str], str, str, dict[str, str]]:
         raise _refuse("a / or ? in the password has to be written as %2F or %3F")
     login, _, hosts = authority.rpartition("@")
     user, _, password = login.partition(":")
-    return (_decoded(user), _decoded(password)), hosts, _decoded(path), _query(query)
+    return (_decoded(user), _decoded(password)), [*map(_decoded, hosts.split(","))], _decoded(path), _query(query)
 
 
 def _decoded(text: str) -> str:
@@ -235,9 +237,8 @@ def _why_not(name: str) -> str:
     return f"Currant doesn't know the option {name!r}; it knows {', '.join(_KNOWN)}"
 
 
-def _places(hosts: str, ports: str | None) -> tuple[tuple[str, int], ...]:
-    """(host, port) for every host of a comma-separated list; ports from a list of their own, or one for all."""
-    names = hosts.split(",") if hosts else ["localhost"]
+def _places(names: list[str], ports: str | None) -> tuple[tuple[str, int], ...]:
+    """(host, port) for every host; ports from a comma-separated list of their own, or one for all."""
     defaults = ports.split(",") if ports else ["5432"]
     if len(defaults) not in (1, len(names)):
         raise _refuse(f"it names {len(names)} hosts and {len(defaults)} ports")
@@ -255,7 +256,7 @@ def _place(text: str, default: str) -> tuple[str, int]:
         port = port.removeprefix(":")
     elif not text.startswith("/"):
         host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "")
-    host, port = _decoded(host) or "localhost", port or default
+    host, port = host or "localhost", port or default
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise _refuse("a port is no number from 1 to 65535")  # not shown: see _split
     if any(character.isspace() for character in host) and not host.startswith("/"):

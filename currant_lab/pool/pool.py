@@ -252,17 +252,21 @@ class Pool:
             self._trouble = None if news.connected else news.trouble
             if self._trouble:
                 _log.warning("the database can't be reached, will try again: %s", self._trouble)
-        self._pass_on(news.committed, set(news.stale), dict(news.refused))
+        self._pass_on(news.committed, set(news.stale), dict(news.refused), news.cancelled)
 
-    def _pass_on(self, committed: int, stale: set[int], refused: dict[int, str]) -> None:
-        """Tell of the outcomes up to `committed`, without the stale ones."""
-        unsettled, settled = self._unsettled, []
+    def _pass_on(
+        self, committed: int, stale: set[int], refused: dict[int, str], cancelled: list[tuple[bytes, int]]
+    ) -> None:
+        """Tell of the outcomes up to `committed`, without the stale ones, and of those the engine cancelled itself."""
+        unsettled = self._unsettled
+        settled = [Outcome(id, token, 0, "cancelled") for id, token in cancelled]
+        ended_otherwise = set(cancelled)
         while unsettled and unsettled[0][0] <= committed:
             ticket, outcome = unsettled.popleft()
             if ticket in refused:
                 error = ErrorInfo("NotStorable", refused[ticket])
                 outcome = Outcome(outcome.id, outcome.token, outcome.attempt, "failed", error=error)
-            if ticket not in stale:
+            if ticket not in stale and (outcome.id, outcome.token) not in ended_otherwise:
                 settled.append(outcome)
         if settled and self.on_settled is not None:
             self.on_settled(settled)

