@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from currant_lab import context
@@ -39,9 +40,11 @@ from currant_lab.errors import (
     UnknownExecution,
 )
 from currant_lab.jobs import Backoff
-from currant_lab.pool.pool import Pool
 from currant_lab.session import pool, start, stop
-from currant_lab.version import __version__
+
+if TYPE_CHECKING:
+    from currant_lab.pool.pool import Pool
+    from currant_lab.version import __version__
 
 __all__ = [
     "Backoff",
@@ -119,3 +122,17 @@ def current() -> Execution:
     if running is None:
         raise CurrantError("current() is the running execution: call it inside a job's function")
     return _current.get().of_running(running)
+
+
+def __getattr__(name: str) -> Any:
+    """The names that only a running pool needs are loaded when they are used: with the database's driver they
+    would double the time of the import."""
+    if name == "Pool":
+        from currant_lab.pool.pool import Pool
+
+        return Pool
+    if name == "__version__":
+        from currant_lab.version import __version__
+
+        return __version__
+    raise AttributeError(f"module 'currant_lab' has no attribute {name!r}")

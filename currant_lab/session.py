@@ -8,17 +8,18 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from currant_lab.client import current
-from currant_lab.client.client import Client
 from currant_lab.errors import CurrantError, InvalidArguments, PoolNotRunning
 from currant_lab.jobs import registry
 from currant_lab.loop import background
-from currant_lab.pool.executors import ExecutorChoice
-from currant_lab.pool.pool import Pool, PoolSettings
 from currant_lab.settings import Settings, load
-from currant_lab.version import __version__
+
+if TYPE_CHECKING:
+    from currant_lab.client.client import Client
+    from currant_lab.pool.executors import ExecutorChoice
+    from currant_lab.pool.pool import Pool, PoolSettings
 
 __all__ = ["pool", "running_pool", "settings", "start", "stop"]
 
@@ -59,6 +60,8 @@ def start(
         InvalidArguments: a value makes no sense.
         CurrantError: a pool runs already, with other settings.
     """
+    from currant_lab.pool.pool import PoolSettings
+
     if loop != "thread":
         raise InvalidArguments(f'loop is "thread", not {loop!r}')
     with _lock:
@@ -131,6 +134,9 @@ def process_kind() -> str:
 
 def _start(chosen: PoolSettings, wanted: Settings) -> Pool:
     global _pool, _settings
+    from currant_lab.pool.pool import Pool
+    from currant_lab.version import __version__
+
     if _settings is not None and (_settings.database, _settings.schema) != (wanted.database, wanted.schema):
         current.get().close()  # another database than the one the last client spoke to
         current.put(None)
@@ -159,6 +165,8 @@ def _same(running: Pool, chosen: PoolSettings, wanted: Settings) -> Pool:
 
 
 def _open_client() -> Client:
+    from currant_lab.client.client import Client
+
     return Client.open(settings())
 
 

@@ -43,10 +43,10 @@ SELECT EXISTS (SELECT FROM renewed) AS renewed,
                 AND EXISTS (SELECT FROM currant.executions AS e
                              WHERE e.claimed_by = p.id AND e.status = 'running')) AS leftover,
        ARRAY(SELECT e.id FROM currant.executions AS e
-              WHERE e.claimed_by = $1::integer AND e.status = 'running' AND e.cancelling ORDER BY e.id)
+              WHERE e.claimed_by = $1::integer AND e.cancelling ORDER BY e.id)
            AS cancelling_ids,
        ARRAY(SELECT e.token FROM currant.executions AS e
-              WHERE e.claimed_by = $1::integer AND e.status = 'running' AND e.cancelling ORDER BY e.id)
+              WHERE e.claimed_by = $1::integer AND e.cancelling ORDER BY e.id)
            AS cancelling_tokens,
        (SELECT extract(epoch FROM e.due_at - now())::double precision
           FROM currant.executions AS e WHERE e.status = 'scheduled' ORDER BY e.due_at LIMIT 1) AS due_in,

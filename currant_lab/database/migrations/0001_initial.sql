@@ -49,6 +49,10 @@ CREATE INDEX executions_pending ON currant.executions (queue, (-(priority::integ
     WHERE status = 'pending';
 CREATE INDEX executions_running ON currant.executions (claimed_by)
     WHERE status = 'running';
+-- Only running executions are ever cancelling, so this one says it alone: a pool looks every 5 s, and through the
+-- index of the running ones it would walk the dead entries of everything it has run.
+CREATE INDEX executions_cancelling ON currant.executions (claimed_by)
+    WHERE cancelling;
 CREATE INDEX executions_scheduled ON currant.executions (due_at)
     WHERE status = 'scheduled';
 
