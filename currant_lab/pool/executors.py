@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any, Literal
 
 from currant_lab.errors import InvalidArguments
-from currant_lab.pool.remote import ShippedCall, call_shipped
+from currant_lab.pool.remote import ShippedCall, call_shipped, leave_interrupts
 from currant_lab.pool.threads import DaemonThreads
 
 __all__ = ["ExecutorChoice", "HandlerExecutor"]
@@ -63,7 +63,7 @@ class HandlerExecutor:
             # loky: functions from cells work, and a worker that dies doesn't hang the rest.
             from loky import ProcessPoolExecutor as LokyExecutor
 
-            self._foreign = LokyExecutor(max_workers=self._workers)
+            self._foreign = LokyExecutor(max_workers=self._workers, initializer=leave_interrupts)
         elif self._own_processes and getattr(self._foreign, "_flags", None) and self._foreign._flags.broken:  # type: ignore[attr-defined]
             self._foreign = None  # a handler took its process down: the next call gets new ones
             return self._executor()

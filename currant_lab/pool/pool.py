@@ -219,6 +219,8 @@ class Pool:
 
     async def close(self, drain: bool = True, timeout: float | None = None, settle_s: float = _CLOSE_S) -> None:
         """`stop`, on the pool's loop. `settle_s` bounds the wait for the database."""
+        if self._state == "stopping" and not drain:
+            await self._runner.abandon(_END_GRACE_S)  # the stop that waits for the handlers goes on at once
         if self._state != "running":
             return
         self._state = "stopping"

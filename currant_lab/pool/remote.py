@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from currant_lab.outcomes import ErrorInfo
 from currant_lab.pool.capture import Log
 from currant_lab.pool.describe import describe
 
-__all__ = ["ShippedCall", "ShippedResult", "call_shipped"]
+__all__ = ["ShippedCall", "ShippedResult", "call_shipped", "leave_interrupts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +79,10 @@ def call_shipped(call: ShippedCall) -> ShippedResult:
         with contextlib.suppress(Exception):
             packed = cloudpickle.dumps(error.with_traceback(None))
         return ShippedResult(packed, info, log.text())
+
+
+def leave_interrupts() -> None:
+    """In the other process, first: a Ctrl-C, and the interrupt of a cell, go to all processes of the terminal or the
+    kernel. They stop a wait or begin a drain there, and are no business of an execution. A handler that does nothing
+    rather than none: programs that a job starts begin with the default."""
+    signal.signal(signal.SIGINT, lambda *_: None)

@@ -91,6 +91,7 @@ class Runner:
             attempt.end(STOP)
         await self.drain(grace)
         self._attempts.clear()
+        self._empty.set()
 
     def _attempt(self, claimed: Claimed, spec: JobSpec, policy: Policy) -> Attempt:
         if spec.is_async:

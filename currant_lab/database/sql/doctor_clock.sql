@@ -1,0 +1,2 @@
+-- repeatable
+SELECT clock_timestamp()

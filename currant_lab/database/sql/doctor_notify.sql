@@ -1,0 +1,1 @@
+SELECT pg_notify('currant_doctor', $1::text)
