@@ -70,7 +70,7 @@ def _report(args: Namespace, done: dict[str, list[UUID]], refused: dict[UUID, st
             for id in ids:
                 print(f"{word} {id}")
     for id, status in refused.items():
-        reason = "there is no such execution" if status == "unknown" else f"it is {status}: {why}"
+        reason = "there is no such execution" if status == "unknown" else f"its status is {status}: {why}"
         print(f"currant: {id}: {reason}", file=sys.stderr)
     return 1 if refused else 0
 

@@ -89,11 +89,11 @@ def _where(module: str, error: BaseException) -> str:
     """What failed in a module, and in which of its lines."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     last = next((frame for frame in reversed(frames) if frame.filename != __file__), None)
+    place = f"{last.filename}:{last.lineno}" if last is not None else module
+    what = str(error)
     if isinstance(error, SyntaxError):
-        place = f"{error.filename}:{error.lineno}"
-    else:
-        place = f"{last.filename}:{last.lineno}" if last is not None else module
-    return f"{module} can't be imported: {place}: {type(error).__name__}: {error}"
+        place, what = f"{error.filename}:{error.lineno}", error.msg
+    return f"{module} can't be imported: {place}: {type(error).__name__}: {what}"
 
 
 @contextmanager
