@@ -124,6 +124,20 @@ def current() -> Execution:
     return _current.get().of_running(running)
 
 
+def load_ipython_extension(ipython: Any) -> None:
+    """`%load_ext currant_lab`: adds `%currant` to the notebook. Harmless when done again."""
+    from currant_lab.notebook.extension import load
+
+    load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """`%unload_ext currant_lab`: takes `%currant` away and stops the pool. What waits stays in the database."""
+    from currant_lab.notebook.extension import unload
+
+    unload(ipython)
+
+
 def __getattr__(name: str) -> Any:
     """The names that only a running pool needs are loaded when they are used: with the database's driver they
     would double the time of the import."""

@@ -137,15 +137,20 @@ def _start(chosen: PoolSettings, wanted: Settings) -> Pool:
     from currant_lab.pool.pool import Pool
     from currant_lab.version import __version__
 
-    if _settings is not None and (_settings.database, _settings.schema) != (wanted.database, wanted.schema):
-        current.get().close()  # another database than the one the last client spoke to
-        current.put(None)
+    before = _settings
+    if before is not None and (before.database, before.schema) != (wanted.database, wanted.schema):
+        _close_client()  # another database than the one it speaks to
     _settings = wanted
     registry.set_namespace(chosen.name)
-    client = current.get()
-    starting = Pool(client.database, chosen, registry, background)
-    starting.on_settled = client.settled
-    background.run(starting.open(__version__))
+    try:
+        client = current.get()
+        starting = Pool(client.database, chosen, registry, background)
+        starting.on_settled = client.settled
+        background.run(starting.open(__version__))
+    except BaseException:
+        _close_client()
+        _settings = before  # a start that failed leaves nothing behind for the next one to trip over
+        raise
     client.has_local_pool = True
     client.on_submitted = starting.wake
     _pool = starting
@@ -164,10 +169,19 @@ def _same(running: Pool, chosen: PoolSettings, wanted: Settings) -> Pool:
     return running
 
 
+def _close_client() -> None:
+    client = current.peek()
+    if client is not None:
+        client.close()
+    current.put(None)
+
+
 def _open_client() -> Client:
+    global _settings
     from currant_lab.client.client import Client
 
-    return Client.open(settings())
+    _settings = settings()  # so that a start with other ones knows that this client is not for it
+    return Client.open(_settings)
 
 
 def _at_exit() -> None:

@@ -1,0 +1,190 @@
+"""`%currant`: each word is one call of the Python API, and returns something to look at."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import keyword
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from IPython.core.error import UsageError
+from IPython.utils.text import DollarFormatter
+
+import currant_lab as currant
+from currant_lab import session
+from currant_lab.client import current
+from currant_lab.notebook import pages, words
+from currant_lab.notebook.views import View
+
+__all__ = ["magic"]
+
+
+def magic(shell: Any) -> Callable[[str], Any]:
+    """The function behind `%currant` for an IPython shell."""
+
+    def currant(line: str) -> Any:
+        word, _, rest = line.strip().partition(" ")
+        try:
+            if word == "submit":
+                return _submit(shell, words.split_call(rest))
+            arguments = words.parse(_expanded(shell, line))
+        except words.Told:
+            return None
+        return _WORDS[arguments.word](shell, arguments)
+
+    currant.__doc__ = words.help_text()
+    # IPython would take the braces of `submit f({"a": 1})` for variables; the other words are expanded here.
+    currant._ipython_magic_no_var_expand = True  # type: ignore[attr-defined]
+    return currant
+
+
+def _expanded(shell: Any, line: str) -> str:
+    try:
+        return str(DollarFormatter().vformat(line, args=[], kwargs=shell.user_ns))
+    except Exception:  # noqa: BLE001 - as IPython does: what can't be expanded stays as it is
+        return line
+
+
+def _start(shell: Any, arguments: argparse.Namespace) -> Any:
+    return currant.start(
+        workers=arguments.workers,
+        queues=arguments.queues,
+        database=arguments.database,
+        name=arguments.name,
+        executor=arguments.executor,
+        loop=arguments.loop,
+        schema=arguments.schema,
+    )
+
+
+def _stop(shell: Any, arguments: argparse.Namespace) -> View:
+    running = session.running_pool()
+    if running is None:
+        return View("No pool runs in this kernel.")
+    currant.stop(drain=not arguments.no_drain, timeout=arguments.timeout)
+    return View(f"Pool {running.name} has stopped. What waits stays in the database.")
+
+
+def _status(shell: Any, arguments: argparse.Namespace) -> View:
+    running = session.running_pool()
+    if running is None and current.peek() is None:
+        return View("No pool runs in this kernel: `%currant start` starts one.")
+    return pages.status(current.get(), running)
+
+
+def _resize(shell: Any, arguments: argparse.Namespace) -> Any:
+    pool = currant.pool()
+    pool.resize(arguments.workers)
+    return pool
+
+
+def _pause(shell: Any, arguments: argparse.Namespace) -> View:
+    current.get().pause(arguments.queue)
+    return View(f"Queue {arguments.queue} is paused: no pool claims from it until `%currant resume {arguments.queue}`.")
+
+
+def _resume(shell: Any, arguments: argparse.Namespace) -> View:
+    resume = (session.running_pool() or current.get()).resume
+    goes_on = "goes on" if resume(arguments.queue) else "was not paused"
+    return View(f"Queue {arguments.queue} {goes_on}.")
+
+
+def _jobs(shell: Any, arguments: argparse.Namespace) -> View:
+    return pages.jobs()
+
+
+def _list(shell: Any, arguments: argparse.Namespace) -> View:
+    found = currant.executions(status=arguments.status, job=arguments.job, queue=arguments.queue, limit=arguments.limit)
+    return pages.listing(found, arguments.limit)
+
+
+def _show(shell: Any, arguments: argparse.Namespace) -> View:
+    return pages.execution(_execution(shell, arguments.id), whole=True)
+
+
+def _logs(shell: Any, arguments: argparse.Namespace) -> View:
+    return pages.logs(_execution(shell, arguments.id))
+
+
+def _retry(shell: Any, arguments: argparse.Namespace) -> View:
+    for execution in (chosen := [_execution(shell, id) for id in arguments.ids]):
+        execution.retry()
+    return View(f"{_count(len(chosen))} will run again.")
+
+
+def _cancel(shell: Any, arguments: argparse.Namespace) -> View:
+    chosen = [_execution(shell, id) for id in arguments.ids]
+    cancelled = sum(execution.cancel() for execution in chosen)
+    late = len(chosen) - cancelled
+    return View(f"{_count(cancelled)} cancelled." + (f" {late:,} had ended before." if late else ""))
+
+
+def _submit(shell: Any, arguments: argparse.Namespace) -> Any:
+    name = arguments.variable
+    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
+        raise UsageError(f"%currant submit: {name!r} can't be a variable")
+    job, call = _job_call(shell, arguments.call)
+    wanted = {key: getattr(arguments, key) for key in ("queue", "priority", "delay")}
+    submit = job.options(**{key: value for key, value in wanted.items() if value is not None}).submit
+    code = compile(ast.fix_missing_locations(call), "<%currant submit>", "eval")
+    execution = eval(code, shell.user_ns, {_SUBMIT: submit})  # noqa: S307 - the cell's own code
+    if name is None:
+        return execution
+    shell.user_ns[name] = execution
+    return None
+
+
+_SUBMIT = "__currant_submit"
+
+
+def _job_call(shell: Any, text: str) -> tuple[Any, ast.Expression]:
+    """The job that `text` calls, and that call with its `submit` in the job's place."""
+    try:
+        tree = ast.parse(text.strip(), "<%currant submit>", mode="eval")
+    except SyntaxError as error:
+        raise UsageError(f"%currant submit: {error.msg} in {text!r}") from None
+    call = tree.body
+    if not isinstance(call, ast.Call):
+        raise UsageError(f"%currant submit: a call is expected, as f(1), not {text!r}")
+    function = ast.unparse(call.func)
+    try:
+        job = eval(compile(ast.Expression(call.func), "<%currant submit>", "eval"), shell.user_ns)  # noqa: S307
+    except (NameError, AttributeError) as error:
+        raise UsageError(f"%currant submit: {error}") from None
+    if not isinstance(job, currant.Job):
+        raise UsageError(f"%currant submit: `{function}` is no job: put @job before its definition")
+    call.func = ast.Name(_SUBMIT, ast.Load())
+    return job, tree
+
+
+def _execution(shell: Any, word: str) -> currant.Execution:
+    held = shell.user_ns.get(word) if word.isidentifier() else None
+    if isinstance(held, currant.Execution):
+        return held.refresh()
+    try:
+        UUID(word)
+    except ValueError:
+        raise UsageError(f"%currant: {word!r} is neither an id nor a variable that holds an execution") from None
+    return currant.get(word)
+
+
+def _count(number: int) -> str:
+    return "1 execution" if number == 1 else f"{number:,} executions"
+
+
+_WORDS: dict[str, Callable[[Any, argparse.Namespace], Any]] = {
+    "start": _start,
+    "stop": _stop,
+    "status": _status,
+    "resize": _resize,
+    "pause": _pause,
+    "resume": _resume,
+    "jobs": _jobs,
+    "list": _list,
+    "show": _show,
+    "logs": _logs,
+    "retry": _retry,
+    "cancel": _cancel,
+}

@@ -1,0 +1,181 @@
+"""What a pool, a batch, an execution and lists of them look like in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from currant_lab.client.batch import Batch
+from currant_lab.client.client import Client
+from currant_lab.client.handles import Execution
+from currant_lab.database import serving
+from currant_lab.jobs import registry
+from currant_lab.notebook.views import View, moment
+
+if TYPE_CHECKING:
+    from currant_lab.pool.pool import Pool
+
+__all__ = ["batch", "execution", "jobs", "listing", "logs", "pool", "status"]
+
+_MESSAGE = 120
+"""Characters of an error that a table shows."""
+
+
+def pool(shown: Pool) -> View:
+    """A pool as it stands, without a query."""
+    if not shown.is_running:
+        return View(f"Pool {shown.name}: stopped")
+    return View(_pool_title(shown), facts=_pool_facts(shown), notes=_pool_notes(shown))
+
+
+def status(client: Client, shown: Pool | None) -> View:
+    """This kernel's pool, all queues, and what waits that nobody can run."""
+    queues = client.queues()
+    finished = client.finished()
+    about = "" if finished.exact else "about "
+    notes = [
+        f"Finished: {about}{finished.succeeded:,} succeeded, {finished.failed:,} failed, "
+        f"{finished.cancelled:,} cancelled."
+    ]
+    return View(
+        "No pool runs in this kernel: `%currant start` starts one." if shown is None else _pool_title(shown),
+        facts=() if shown is None else _pool_facts(shown),
+        columns=("queue", "pending", "running", "scheduled", ""),
+        rows=[
+            (queue.name, queue.pending, queue.running, queue.scheduled, "paused" if queue.paused_at else "")
+            for queue in queues
+        ],
+        notes=(*([] if shown is None else _pool_notes(shown)), *_waiting(client), *notes),
+    )
+
+
+def _waiting(client: Client) -> list[str]:
+    async def look() -> list[serving.Waiting]:
+        return await serving.waiting(client.database, await serving.pools(client.database))
+
+    sentences = []
+    for group in client.run(look()):
+        if group.served or group.paused:
+            continue
+        count = f"{'' if group.exact else 'at least '}{group.count:,}"
+        wait = "waits" if group.count == 1 else "wait"
+        name = group.job.rpartition(":")[2]
+        if not group.known:
+            sentences.append(f"{count} {wait} for `{name}`: run its cell ({group.job}).")
+        elif not group.heard:
+            sentences.append(f"{count} of `{name}` {wait} in queue {group.queue}, where no pool works.")
+        else:
+            sentences.append(f"{count} of `{name}` {wait} in queue {group.queue}: no pool there has the job.")
+    return sentences
+
+
+def _pool_title(shown: Pool) -> str:
+    return f"Pool {shown.name}: {shown.workers:,} workers on {', '.join(shown.queues)}"
+
+
+def _pool_facts(shown: Pool) -> list[tuple[str, object]]:
+    stats = shown.stats()
+    facts: list[tuple[str, object]] = [
+        ("running", stats.running),
+        ("ready", stats.buffered),
+        ("settled", stats.settled),
+    ]
+    if stats.claims > stats.empty_claims:
+        each = stats.claimed / (stats.claims - stats.empty_claims)
+        facts.append(("claims", f"{stats.claims:,}, {each:,.1f} executions each"))
+    facts += [
+        (label, f"p50 {_ms(found.p50)}, p95 {_ms(found.p95)}")
+        for label, found in (("wait", stats.wait_ms), ("run", stats.run_ms))
+        if found.count
+    ]
+    if stats.rescued:
+        facts.append(("rescued", f"{stats.rescued:,} of pools that had died"))
+    return facts
+
+
+def _pool_notes(shown: Pool) -> list[str]:
+    return [f"The database can't be reached, trying again: {shown.trouble}"] if shown.trouble else []
+
+
+def _ms(value: float) -> str:
+    return f"{value / 1000:,.1f} s" if value >= 1000 else f"{value:,.1f} ms"
+
+
+def batch(shown: Batch) -> View:
+    """A batch with its counts: one query."""
+    name = "Batch" if shown.name is None else f"Batch {shown.name}"
+    counts = shown.counts()
+    return View(f"{name}: {len(shown):,} executions of {shown.job}", facts=list(counts.items()))
+
+
+def execution(shown: Execution, *, whole: bool = False) -> View:
+    """An execution: one query, unless it is known to have ended. `whole` adds the version it ran, traceback and log."""
+    error = shown.error
+    facts: list[tuple[str, object]] = [
+        ("job", shown.job),
+        ("status", shown.status.value),
+        ("queue", shown.queue),
+        ("attempt", shown.attempt),
+        ("created", shown.created_at),
+    ]
+    facts += [(label, at) for label, at in (("started", shown.started_at), ("finished", shown.finished_at)) if at]
+    if shown.progress is not None:
+        facts.append(("progress", f"{shown.progress:.0%} {shown.progress_note or ''}".strip()))
+    if error is not None:
+        facts.append(("error", _short(f"{error.type}: {error.message}" if error.message else error.type)))
+    texts = []
+    if whole:
+        if shown.source:
+            facts.append(("version", shown.source))
+        parts = (("traceback", error.traceback if error else ""), ("log", shown.logs))
+        texts = [(heading, text) for heading, text in parts if text]
+    return View(f"Execution {shown.id}", facts=facts, texts=texts)
+
+
+def logs(shown: Execution) -> View:
+    """What an execution printed in its last attempt."""
+    text = shown.logs
+    title = f"Log of {shown.id} ({shown.job}, {shown.status.value})"
+    return View(title, texts=[("log", text)]) if text else View(f"{title}: nothing was printed")
+
+
+def listing(found: Sequence[Execution], limit: int) -> View:
+    """Executions as a table."""
+    if not found:
+        return View("There are no such executions.")
+    return View(
+        f"{len(found):,} executions, newest first" + (" (--limit N shows more)" if len(found) == limit else ""),
+        columns=("id", "job", "status", "attempt", "created", "error"),
+        rows=[(one.id, one.job, one.status.value, one.attempt, moment(one.created_at), _error(one)) for one in found],
+    )
+
+
+def _error(one: Execution) -> str:
+    return _short(f"{one.error.type}: {one.error.message}") if one.error is not None else ""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MESSAGE else f"{text[: _MESSAGE - 1]}…"
+
+
+def jobs() -> View:
+    """The jobs this kernel can run."""
+    specs = sorted(registry.specs().items())
+    if not specs:
+        return View("No job is defined in this kernel: put @job before a function.")
+    return View(
+        f"{len(specs):,} {'job' if len(specs) == 1 else 'jobs'} in this kernel",
+        columns=("job", "kind", "queue", "priority", "retries", "timeout", "version"),
+        rows=[
+            (
+                name,
+                "async" if spec.is_async else "plain",
+                spec.policy.queue,
+                spec.policy.priority,
+                spec.policy.retries,
+                "" if spec.policy.timeout is None else f"{spec.policy.timeout:g} s",
+                spec.version,
+            )
+            for name, spec in specs
+        ],
+    )

@@ -1,0 +1,121 @@
+"""What magics return and what objects look like in a cell: one small page, as text and as HTML.
+
+HTML takes the notebook's own colours, so it fits light and dark themes, and everything in it is escaped.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+__all__ = ["View", "moment", "printable"]
+
+_LINE = "var(--jp-border-color2, rgba(128, 128, 128, 0.35))"
+_TABLE = "border-collapse: collapse; margin: 0.4em 0; font-size: 0.92em"
+_CELL = f"text-align: left; vertical-align: top; padding: 0.15em 1.2em 0.15em 0; border-bottom: 1px solid {_LINE}"
+_HEAD = f"{_CELL}; opacity: 0.65; font-weight: normal"
+_LABEL = "text-align: left; vertical-align: top; padding: 0.1em 1.2em 0.1em 0; opacity: 0.65"
+_VALUE = "text-align: left; padding: 0.1em 0"
+_PRE = "white-space: pre-wrap; overflow-wrap: anywhere; max-height: 30em; overflow: auto; margin: 0.2em 0 0.4em"
+
+
+@dataclass(frozen=True)
+class View:
+    """A page with any of these parts, in this order.
+
+    Attributes:
+        title: one line.
+        facts: (label, value) pairs.
+        columns: the heads of a table.
+        rows: its rows, a value per column.
+        texts: (heading, text) pairs: tracebacks, logs, source.
+        notes: sentences.
+    """
+
+    title: str
+    facts: Sequence[tuple[str, object]] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[object]] = ()
+    texts: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    notes: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        parts = [printable(self.title)]
+        width = max((len(label) for label, _ in self.facts), default=0)
+        parts += [f"  {label:<{width}}  {_word(value)}" for label, value in self.facts]
+        parts += _text_table(self.columns, self.rows)
+        for heading, text in self.texts:
+            parts += [f"-- {heading} --", printable(text.rstrip(), lines=True)]
+        parts += [printable(note) for note in self.notes]
+        return "\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        parts = [f"<div><div><b>{_escape(self.title)}</b></div>"]
+        if self.facts:
+            rows = "".join(
+                f'<tr style="background: none"><td style="{_LABEL}">{_escape(label)}</td>'
+                f'<td style="{_VALUE}">{_escape(_word(value))}</td></tr>'
+                for label, value in self.facts
+            )
+            parts.append(f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>')
+        if self.rows:
+            parts.append(self._html_table())
+        for heading, text in self.texts:
+            block = html.escape(printable(text.rstrip(), lines=True))
+            parts.append(f'<div style="opacity: 0.65">{_escape(heading)}</div><pre style="{_PRE}">{block}</pre>')
+        parts += [f"<div>{_escape(note)}</div>" for note in self.notes]
+        return "".join(parts) + "</div>"
+
+    def _html_table(self) -> str:
+        head = "".join(f'<th style="{_HEAD}">{_escape(column)}</th>' for column in self.columns)
+        body = "".join(
+            '<tr style="background: none">'
+            + "".join(f'<td style="{_CELL}">{_escape(_word(value))}</td>' for value in row)
+            + "</tr>"
+            for row in self.rows
+        )
+        return f'<table style="{_TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """`text` with control characters and lone surrogates written as escapes: what a handler has printed must not
+    steer a terminal. With `lines`, line breaks and tabs stay."""
+    kept = "\n\t" if lines else ""
+    shown = "".join(
+        c if c.isprintable() or c in kept else c.encode("unicode_escape", "backslashreplace").decode() for c in text
+    )
+    return shown.encode("utf-8", "backslashreplace").decode()
+
+
+def moment(at: datetime | None) -> str:
+    """A time on this machine's clock, with the day when it is not today's; empty for None."""
+    if at is None:
+        return ""
+    local = at.astimezone()
+    return f"{local:%H:%M:%S}" if local.date() == datetime.now().astimezone().date() else f"{local:%Y-%m-%d %H:%M:%S}"
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return moment(value) if isinstance(value, datetime) else printable(str(value))
+
+
+def _escape(text: str) -> str:
+    return html.escape(printable(text))
+
+
+def _text_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    if not rows:
+        return []
+    cells = [list(columns), *([_word(value) for value in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    return [
+        "  " + "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]

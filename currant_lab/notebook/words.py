@@ -1,0 +1,147 @@
+"""The words of `%currant`: sub-commands and flags, with argparse."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import shlex
+import sys
+from typing import Any, NoReturn
+
+from IPython.core.error import UsageError
+
+__all__ = ["Told", "help_text", "parse", "split_call"]
+
+
+class Told(Exception):
+    """Help was asked for and given: there is nothing to do."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}. `{self.prog} -h` tells more")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise Told
+
+    def print_help(self, file: Any = None) -> None:
+        sys.stdout.write(self.format_help())
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a whole number is expected, not {text!r}") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a number of seconds is expected, not {text!r}") from None
+
+
+def _queues(text: str) -> tuple[str, ...]:
+    return tuple(queue.strip() for queue in text.split(","))
+
+
+def _build() -> tuple[_Parser, dict[str, _Parser]]:
+    main = _Parser(
+        prog="%currant",
+        add_help=False,
+        description="Durable background jobs in this notebook.",
+        epilog="`%currant WORD -h` tells about one of them.",
+    )
+    main.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
+    made = main.add_subparsers(dest="word", metavar="WORD", required=True, parser_class=_Parser)
+    words: dict[str, _Parser] = {}
+
+    def word(name: str, help: str) -> _Parser:
+        words[name] = made.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        return words[name]
+
+    start = word("start", "start this kernel's pool, or show the one that runs")
+    start.add_argument("--workers", type=_number, default=16, metavar="N", help="how many executions run at once (16)")
+    start.add_argument("--queues", type=_queues, default=("default",), metavar="A,B", help="the queues to work on")
+    start.add_argument("--database", metavar="URL", help="CURRANT_DATABASE_URL, else the embedded server")
+    start.add_argument("--schema", metavar="S", help="CURRANT_SCHEMA, else currant")
+    start.add_argument("--name", metavar="N", help="the namespace of this notebook's jobs; default: its own name")
+    start.add_argument("--executor", choices=("thread", "process"), default="thread", help="where plain jobs run")
+    start.add_argument("--loop", choices=("thread",), default="thread", help="where the pool's loop runs")
+
+    stop = word("stop", "stop the pool: what runs ends first, what waits stays in the database")
+    stop.add_argument("--no-drain", action="store_true", help="cancel what runs and give it back")
+    stop.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait for what runs")
+
+    word("status", "the pool, the queues, and what waits for code")
+    resize = word("resize", "change how many executions may run at once")
+    resize.add_argument("workers", type=_number, metavar="N")
+    for name, help in (("pause", "let no pool claim from a queue"), ("resume", "let a paused queue go on")):
+        word(name, help).add_argument("queue", metavar="QUEUE")
+
+    word("jobs", "the jobs that this kernel can run")
+    listing = word("list", "executions, newest first")
+    listing.add_argument("--status", metavar="S", help="scheduled, waiting, pending, running, succeeded, failed, ...")
+    listing.add_argument("--job", metavar="J", help="a full name, or the function's")
+    listing.add_argument("--queue", metavar="Q")
+    listing.add_argument("--limit", type=_number, default=20, metavar="N", help="how many at most (20)")
+    for name, help in (("show", "all about one execution"), ("logs", "what an execution printed")):
+        word(name, help).add_argument("id", metavar="ID", help="an id, or a variable that holds the execution")
+    for name, help in (("retry", "run failed or cancelled executions again"), ("cancel", "cancel executions")):
+        word(name, help).add_argument("ids", nargs="+", metavar="ID", help="ids, or variables that hold executions")
+
+    submit = word("submit", "submit one execution: %%currant submit fetch('https://...')")
+    submit.add_argument("--queue", metavar="Q")
+    submit.add_argument("--priority", type=_number, metavar="P", help="higher ones go first")
+    submit.add_argument("--delay", type=_seconds, metavar="S", help="seconds until it is due")
+    submit.add_argument("--as", dest="variable", metavar="NAME", help="the variable that keeps the execution")
+    submit.add_argument("call", metavar="CALL", help="a call of a job, as Python")
+    return main, words
+
+
+_main, _words = _build()
+
+
+def help_text() -> str:
+    """What `%currant -h` shows."""
+    return _main.format_help()
+
+
+def parse(line: str) -> argparse.Namespace:
+    """The words of a line of any sub-command but `submit`.
+
+    Raises:
+        UsageError: they make no sense; the message says which and what would.
+        Told: they asked for help, which has been shown.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"%currant: {str(error).lower()} in {line!r}") from None
+    if not words:
+        _main.print_help()
+        raise Told
+    _check_word(words[0])
+    return _main.parse_args(words)
+
+
+_OPTION = re.compile(r"""(?:-h\b|--[a-z-]+(?:(?:=|\s+)(?:"[^"]*"|'[^']*'|[^\s"']+))?)(?:\s+|$)""")
+
+
+def split_call(rest: str) -> argparse.Namespace:
+    """The options of `%currant submit` and, as it stands, the Python behind them."""
+    options, call = [], rest.strip()
+    while found := _OPTION.match(call):
+        options += shlex.split(found.group())
+        call = call[found.end() :]
+    return _main.parse_args(["submit", *options, *(["--", call] if call else [])])
+
+
+def _check_word(word: str) -> None:
+    if word in _words or word.startswith("-"):
+        return
+    close = difflib.get_close_matches(word, _words, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(_words)}"
+    raise UsageError(f"%currant: there is no `{word}`; {hint}")
