@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help dev check test test-fast clean
+.PHONY: help dev check test test-fast bench clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test: dev  ## all tests: the Rust core without Python, then everything else
 
 test-fast: dev  ## the tests that need no database
 	$(BIN)/python -m pytest -n 2 tests/unit
+
+bench: dev  ## the figures of the foundation beside their floors
+	$(BIN)/python -m tests.benchmarks.foundation
 
 clean:  ## remove what was built
 	rm -rf .venv target

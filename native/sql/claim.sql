@@ -1,8 +1,9 @@
 -- Claim up to limits[i] pending executions from queues[i], highest priority first, then oldest, starting
 -- after the cursor (ranks[i] = -priority, after[i]). $1 queues, $2 ranks, $3 after, $4 limits,
 -- $5 names of the jobs this pool knows, $6 pool.
--- MATERIALIZED is the fence that keeps the LIMIT; 'pending' is a literal so that the partial index is seen;
--- the update goes by ctid, which needs neither an index nor a join whatever the statistics say.
+-- MATERIALIZED is the fence that keeps the LIMIT; 'pending' is a literal so that the partial index is seen; the update
+-- goes by ctid alone, of rows that are locked already: with the status beside it, a plan made while the table was empty
+-- walked the whole partial index (127 ms a claim with 50,000 waiting, instead of 4).
 WITH next AS MATERIALIZED (
     SELECT found.place
       FROM unnest($1::text[], $2::integer[], $3::uuid[], $4::integer[]) AS wanted (queue, rank, after, n)
@@ -23,6 +24,5 @@ UPDATE currant.executions AS e
    SET status = 'running', attempt = e.attempt + 1, token = e.token + 1,
        claimed_by = $6::integer, claimed_at = now()
  WHERE e.ctid = ANY (ARRAY(SELECT place FROM next))
-   AND e.status = 'pending'
 RETURNING e.id, e.job, e.queue, e.priority, e.attempt, e.token, e.rescues, e.retries, e.batch,
           e.created_at, e.due_at, e.claimed_at, e.options::text AS options, e.args

@@ -6,7 +6,7 @@ WITH due AS MATERIALIZED (
        FOR UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE currant.executions SET status = 'pending'
-     WHERE id = ANY (ARRAY(SELECT id FROM due)) AND status = 'scheduled'
+     WHERE id = ANY (ARRAY(SELECT id FROM due))  -- locked, so still scheduled
     RETURNING queue
 ), told AS (
     SELECT q.queue, pg_notify('currant_wake', '+' || q.queue)::text AS done

@@ -4,7 +4,7 @@ WITH claim AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::integer[]) AS c (id, token)
 ), ended AS (
     DELETE FROM currant.executions AS e USING claim AS c
-     WHERE e.id = c.id AND e.token = c.token AND e.status = 'running' AND e.cancelling
+     WHERE e.id = c.id AND e.token = c.token AND e.claimed_by IS NOT NULL AND e.cancelling
     RETURNING e.*
 ), written AS (
     INSERT INTO currant.history (id, job, queue, priority, status, attempt, token, rescues, retries, claimed_by,
@@ -18,7 +18,7 @@ WITH claim AS MATERIALIZED (
     UPDATE currant.executions AS e
        SET status = 'pending', attempt = e.attempt - 1, claimed_by = NULL, claimed_at = NULL
       FROM claim AS c
-     WHERE e.id = c.id AND e.token = c.token AND e.status = 'running' AND NOT e.cancelling
+     WHERE e.id = c.id AND e.token = c.token AND e.claimed_by IS NOT NULL AND NOT e.cancelling
     RETURNING e.id, e.queue
 ), told AS (
     SELECT count(pg_notify('currant_wake', '+' || q.queue)::text) AS n

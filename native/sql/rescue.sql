@@ -14,7 +14,7 @@ WITH dead AS MATERIALIZED (
        FOR UPDATE SKIP LOCKED
 ), ended AS (
     DELETE FROM currant.executions AS e USING orphan AS o
-     WHERE e.id = o.id AND e.token = o.token AND e.status = 'running' AND (o.cancelling OR o.is_spent)
+     WHERE e.id = o.id AND e.token = o.token AND e.claimed_by IS NOT NULL AND (o.cancelling OR o.is_spent)
     RETURNING e.*, CASE WHEN o.cancelling THEN 'cancelled' ELSE 'failed' END AS final
 ), written AS (
     INSERT INTO currant.history (id, job, queue, priority, status, attempt, token, rescues, retries, claimed_by,
@@ -31,7 +31,7 @@ WITH dead AS MATERIALIZED (
     UPDATE currant.executions AS e
        SET status = 'pending', rescues = e.rescues + 1, claimed_by = NULL, claimed_at = NULL
       FROM orphan AS o
-     WHERE e.id = o.id AND e.token = o.token AND e.status = 'running' AND NOT o.cancelling AND NOT o.is_spent
+     WHERE e.id = o.id AND e.token = o.token AND e.claimed_by IS NOT NULL AND NOT o.cancelling AND NOT o.is_spent
     RETURNING e.queue
 ), told AS (
     SELECT pg_notify('currant_wake', '+' || q.queue)::text FROM (SELECT DISTINCT queue FROM back) AS q

@@ -31,7 +31,8 @@ CREATE TABLE currant.executions (
     options       jsonb,                              -- timeout and backoff where they differ from the job's
     args          bytea       NOT NULL,               -- an encoded payload: see values.py
     attempts      jsonb,                              -- the attempts that failed, oldest first
-    logs          text
+    logs          text,
+    CHECK ((status = 'running') = (claimed_by IS NOT NULL))
 ) WITH (
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.0,

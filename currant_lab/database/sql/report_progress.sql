@@ -4,4 +4,4 @@ UPDATE currant.executions AS e
    SET progress = coalesce(said.progress, e.progress), progress_note = coalesce(said.note, e.progress_note),
        logs = coalesce(said.logs, e.logs)
   FROM unnest($1::uuid[], $2::integer[], $3::real[], $4::text[], $5::text[]) AS said (id, token, progress, note, logs)
- WHERE e.id = said.id AND e.token = said.token AND e.status = 'running'
+ WHERE e.id = said.id AND e.token = said.token AND e.claimed_by IS NOT NULL
