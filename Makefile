@@ -17,11 +17,12 @@ help:  ## list these words
 dev: .venv/.made  ## set everything up in .venv: the package in place, its tools, the native crate in release
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[frames]'
 
-check: dev  ## ruff, mypy strict, clippy, rustfmt
+check: dev  ## ruff, mypy strict, stubtest, import-linter, clippy, rustfmt
 	$(BIN)/ruff check currant_lab tests
 	$(BIN)/ruff format --check currant_lab tests
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest currant_lab._native
+	$(BIN)/lint-imports
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
 
