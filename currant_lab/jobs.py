@@ -43,8 +43,10 @@ class Backoff:
 
     def delay(self, failures: int) -> float:
         """Seconds to wait after the attempt that made it `failures` failures, counted from 1."""
-        # 2.0 ** 1100 overflows; no sensible wait needs more than 64 doublings.
-        wait = min(self.maximum, self.base * self.factor ** min(failures - 1, 64))
+        try:
+            wait = min(self.maximum, self.base * float(self.factor) ** (failures - 1))
+        except OverflowError:  # as 2.0 ** 1100
+            wait = self.maximum if self.base else 0.0
         return wait * (1 + self.jitter * random.uniform(-1, 1))  # noqa: S311 - spreads retries, guards nothing
 
 

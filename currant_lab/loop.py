@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -19,6 +20,8 @@ from currant_lab.errors import CurrantError
 __all__ = ["BackgroundLoop", "background"]
 
 T = TypeVar("T")
+
+_log = logging.getLogger("currant")
 
 _WAIT_SLICE_S = 0.5
 """Waits in slices, so that an interrupt is seen even where the platform's lock waits ignore it."""
@@ -65,7 +68,7 @@ class BackgroundLoop:
         def run() -> None:
             asyncio.set_event_loop(loop)
             loop.call_soon(ready.set)
-            loop.run_forever()
+            _run_whatever_happens(loop)
 
         # An empty context: the loop must not inherit the output of the cell that happened to start it.
         self._thread = threading.Thread(target=contextvars.Context().run, args=(run,), name=self._name, daemon=True)
@@ -97,6 +100,16 @@ class BackgroundLoop:
     def call_soon(self, function: Callable[..., object], *args: object) -> None:
         """Call `function` on the loop, soon, from any thread."""
         self.loop.call_soon_threadsafe(function, *args)
+
+
+def _run_whatever_happens(loop: asyncio.AbstractEventLoop) -> None:
+    """Run until the loop is stopped. A SystemExit in any task ends `run_forever`: the task has it as its exception
+    already, and the others go on."""
+    while True:
+        try:
+            return loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            _log.debug("a task on the background loop raised %s", type(error).__name__)
 
 
 def wait(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:

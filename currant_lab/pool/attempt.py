@@ -16,7 +16,7 @@ from currant_lab.errors import ExecutionCancelled, NotStorable
 from currant_lab.jobs import JobSpec, Policy
 from currant_lab.outcomes import ErrorInfo, Outcome
 from currant_lab.pool.capture import Log, current_log
-from currant_lab.pool.describe import describe
+from currant_lab.pool.describe import describe, message_of
 from currant_lab.pool.engine import Claimed
 from currant_lab.pool.executors import HandlerExecutor
 from currant_lab.pool.remote import ShippedResult
@@ -91,7 +91,7 @@ class Attempt:
                 )
             result = values.encode_result(value)
         except NotStorable as error:
-            return self._outcome(Verdict("failed", ErrorInfo("NotStorable", str(error))), run_us)
+            return self._outcome(Verdict("failed", ErrorInfo("NotStorable", message_of(error))), run_us)
         return Outcome(
             self.claimed.id, self.claimed.token, self.claimed.attempt, "succeeded", result, None,
             run_us, 0.0, self.log.text(), self.spec.version,

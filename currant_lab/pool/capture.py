@@ -9,6 +9,8 @@ from collections import deque
 from contextvars import ContextVar
 from typing import Any, TextIO
 
+from currant_lab.pool.describe import storable_text
+
 __all__ = ["Capture", "Log", "current_log"]
 
 HEAD_CHARS = 8_000
@@ -45,13 +47,14 @@ class Log:
             self._tail_size -= len(self._tail.popleft())
 
     def text(self) -> str | None:
-        """The log, with a line in place of what was left out; None when nothing was written."""
+        """The log, with a line in place of what was left out, and with escapes for what PostgreSQL can't keep; None
+        when nothing was written."""
         if not self.written:
             return None
         head, tail = "".join(self._head), "".join(self._tail)[-TAIL_CHARS:]
         left_out = self.written - len(head) - len(tail)
         middle = f"\n… {left_out:,} characters left out …\n" if left_out else ""
-        return f"{head}{middle}{tail}"
+        return storable_text(f"{head}{middle}{tail}")
 
 
 current_log: ContextVar[Log | None] = ContextVar("currant_log", default=None)

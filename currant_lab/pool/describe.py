@@ -7,7 +7,11 @@ from types import TracebackType
 
 from currant_lab.outcomes import ErrorInfo
 
-__all__ = ["describe", "storable_text"]
+__all__ = ["describe", "message_of", "storable_text"]
+
+_TRIES = 5
+"""Formatting parses the failing line, and the parser of Python 3.11 gives up with SystemError when another thread
+parses at the same moment."""
 
 MAX_MESSAGE = 4_000
 MAX_TRACEBACK = 32_000
@@ -20,10 +24,15 @@ def describe(error: BaseException, own_frames: int = 0) -> ErrorInfo:
     Nothing an exception does (a `str()` that raises, lone surrogates, NUL) can make this fail.
     """
     return ErrorInfo(
-        type=type_name(error),
-        message=_shorten(storable_text(_message(error)), MAX_MESSAGE),
+        type=storable_text(type_name(error)),
+        message=message_of(error),
         traceback=_shorten(storable_text(_traceback(error, own_frames)), MAX_TRACEBACK),
     )
+
+
+def message_of(error: BaseException) -> str:
+    """The text of `error`, as the database keeps it."""
+    return _shorten(storable_text(_message(error)), MAX_MESSAGE)
 
 
 def type_name(error: BaseException) -> str:
@@ -45,7 +54,7 @@ def storable_text(text: str) -> str:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as problem:  # noqa: BLE001 - a user's __str__ may raise anything
+    except BaseException as problem:  # noqa: BLE001 - a user's __str__ may raise anything, SystemExit too
         return f"<str() of this {type(error).__name__} raised {type(problem).__name__}>"
 
 
@@ -54,10 +63,15 @@ def _traceback(error: BaseException, own_frames: int) -> str:
     for _ in range(own_frames):
         if frames is not None and frames.tb_next is not None:
             frames = frames.tb_next
-    try:
-        return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
-    except Exception as problem:  # noqa: BLE001 - formatting calls the user's __str__ and __repr__
-        return f"<the traceback of this {type(error).__name__} can't be formatted: {type(problem).__name__}>"
+    for _ in range(_TRIES):
+        try:
+            return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+        except SystemError as passing:
+            problem: BaseException = passing
+        except BaseException as raised:  # noqa: BLE001 - formatting calls the user's __str__ and __repr__
+            problem = raised
+            break
+    return f"<the traceback of this {type(error).__name__} can't be formatted: {type(problem).__name__}>"
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -7,7 +7,6 @@ import asyncio
 import ctypes
 import queue
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
@@ -47,17 +46,15 @@ class ThreadCall:
             self._leave()
 
     def _leave(self) -> None:
-        """Close the door, and take delivery of an interruption that is still on its way."""
-        try:
-            with self._lock:
-                self._thread = None
-                interrupted = self._interrupted
-            while interrupted:  # it arrives at the next check of the interpreter's flags
-                time.sleep(0.001)
-        except HandlerInterrupted:
-            self._interrupted = False
-            with self._lock:
-                self._thread = None
+        """Close the door, and call back an interruption that is still on its way."""
+        while True:
+            try:
+                with self._lock:
+                    self._thread = None
+                _interrupt(threading.get_ident(), None)
+                return
+            except HandlerInterrupted:  # it arrived in here: once more, the door may still be open
+                continue
 
     def interrupt(self) -> None:
         """Raise `HandlerInterrupted` in the handler, once; a blocking C call ends first."""
@@ -65,10 +62,14 @@ class ThreadCall:
             if self._interrupted:
                 return
             if self._thread is not None:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(self._thread), ctypes.py_object(HandlerInterrupted)
-                )
+                _interrupt(self._thread, HandlerInterrupted)
             self._interrupted = True
+
+
+def _interrupt(thread: int, error: type[BaseException] | None) -> None:
+    """Let `error` be raised in a thread, at the next check of its interpreter's flags; None calls it back."""
+    raised = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
 
 
 class DaemonThreads(Executor):

@@ -10,6 +10,8 @@ from currant_lab.outcomes import ErrorInfo
 
 __all__ = ["Verdict", "of_error", "timed_out"]
 
+_LONGEST_DELAY_S = 100 * 366 * 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -35,14 +37,18 @@ def of_error(error: BaseException, info: ErrorInfo, policy: Policy, failures: in
             return Verdict("cancelled", info)
         case Retry() if has_retry_left or policy.retries == 0:
             # A job without a retry policy that asks for another run gets it: it knows what it does.
-            after = error.after if error.after is not None else policy.backoff.delay(failures)
-            return Verdict("retry", info, max(after, 0.0))
+            return Verdict("retry", info, _seconds(error.after, policy.backoff.delay(failures)))
         case SystemExit() | KeyboardInterrupt() | NotStorable():
             return Verdict("failed", info)  # meant to end it, or sure to come again
         case _ if has_retry_left:
             return Verdict("retry", info, policy.backoff.delay(failures))
         case _:
             return Verdict("failed", info)
+
+
+def _seconds(after: float | None, default: float) -> float:
+    """What a handler has asked for as a wait that can be kept: not nan, nor beyond what PostgreSQL can date."""
+    return default if after is None or after != after else min(max(after, 0.0), _LONGEST_DELAY_S)
 
 
 def timed_out(seconds: float) -> ExecutionTimeout:
