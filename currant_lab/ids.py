@@ -14,7 +14,6 @@ __all__ = ["new_id", "new_ids", "parse_id"]
 
 _lock = threading.Lock()
 _last = 0  # the last 128-bit value given out
-_pid = 0
 
 _VERSION = 0x7 << 76
 _VARIANT = 0x2 << 62
@@ -25,10 +24,8 @@ def new_ids(count: int) -> list[bytes]:
 
     The ids of one call count up by one in the low 62 bits, from a random start, so they are contiguous.
     """
-    global _last, _pid
+    global _last
     with _lock:
-        if _pid != os.getpid():  # a forked child must not go on with its parent's counter
-            _pid, _last = os.getpid(), 0
         milliseconds = time.time_ns() // 1_000_000
         random = int.from_bytes(os.urandom(9), "big")
         # 60 random bits leave room for 3 * 2**60 ids before the low 62 bits overflow.
@@ -62,3 +59,13 @@ def parse_id(value: str | bytes | UUID) -> bytes:
         return UUID(value).bytes
     except (ValueError, AttributeError, TypeError):
         raise ValueError(f"{value!r} is not an execution id: a UUID is expected") from None
+
+
+def _begin_anew() -> None:
+    """A forked child must not go on with its parent's counter, nor wait for a lock that nobody will let go of."""
+    global _lock, _last
+    _lock, _last = threading.Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
 import random
 import sys
 import textwrap
@@ -212,6 +213,11 @@ class Registry:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def after_fork(self) -> None:
+        """In a forked child: keep the jobs, forget the parent's pool, and its lock, which nobody may let go of."""
+        self._lock = threading.Lock()
+        self._listeners.clear()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
 
@@ -272,3 +278,6 @@ def _check_number(name: str, value: object, *, low: float, high: float = float("
 
 registry = Registry()
 """The jobs of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=registry.after_fork)

@@ -61,6 +61,10 @@ class BackgroundLoop:
         """Whether the caller is on this loop's thread, where a blocking wait would never end."""
         return self._thread is not None and threading.get_ident() == self._thread.ident and self._pid == os.getpid()
 
+    def after_fork(self) -> None:
+        """In a forked child: the parent's lock may be held for ever."""
+        self._lock = threading.Lock()
+
     def _start(self) -> None:
         ready = threading.Event()
         loop = _Loop()
@@ -132,3 +136,6 @@ def wait(future: concurrent.futures.Future[T], timeout: float | None = None) -> 
 
 background = BackgroundLoop()
 """The loop of this process: the client, and the pool when one is started, live on it."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=background.after_fork)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -144,6 +145,16 @@ class DaemonThreads(Executor):
 
 
 _blocking = DaemonThreads("currant-blocking")
+
+
+def _begin_anew() -> None:
+    """A forked child has none of its parent's threads."""
+    global _blocking
+    _blocking = DaemonThreads("currant-blocking")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
