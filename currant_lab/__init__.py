@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import currant_lab.pool  # noqa: F401 - first, or loading it later would put the package in place of pool()
 from currant_lab import context
 from currant_lab.client import current as _current
 from currant_lab.client.batch import Batch

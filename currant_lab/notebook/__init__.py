@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from currant_lab.notebook.following import follow
+from currant_lab.notebook.pages import failures
 
-__all__ = ["follow"]
+__all__ = ["failures", "follow"]

@@ -9,13 +9,14 @@ from currant_lab.client.batch import Batch
 from currant_lab.client.client import Client
 from currant_lab.client.handles import Execution
 from currant_lab.database import serving
+from currant_lab.errors import InvalidArguments
 from currant_lab.jobs import registry
 from currant_lab.notebook.views import View, moment
 
 if TYPE_CHECKING:
     from currant_lab.pool.pool import Pool
 
-__all__ = ["batch", "execution", "jobs", "listing", "logs", "pool", "status"]
+__all__ = ["batch", "execution", "failures", "jobs", "listing", "logs", "pool", "status"]
 
 _MESSAGE = 120
 """Characters of an error that a table shows."""
@@ -130,6 +131,26 @@ def execution(shown: Execution, *, whole: bool = False) -> View:
         parts = (("traceback", error.traceback if error else ""), ("log", shown.logs))
         texts = [(heading, text) for heading, text in parts if text]
     return View(f"Execution {shown.id}", facts=facts, texts=texts)
+
+
+def failures(shown: Batch, labels: Sequence[object] | None = None) -> View:
+    """The executions of a batch that have failed so far, each with its traceback.
+
+    Args:
+        shown: the batch.
+        labels: what to call its executions, in the order of the inputs; by default their ids.
+
+    Raises:
+        InvalidArguments: there are not as many labels as executions.
+    """
+    if labels is not None and len(labels) != len(shown):
+        raise InvalidArguments(f"there are {len(labels):,} labels for {len(shown):,} executions")
+    found = []
+    for index, one in enumerate(shown):
+        if one.status == "failed" and (error := one.error) is not None:
+            label = one.id if labels is None else labels[index]
+            found.append((f"{label}: {_short(f'{error.type}: {error.message}')}", error.traceback))
+    return View(f"{len(found):,} of {len(shown):,} executions failed", folded=found)
 
 
 def logs(shown: Execution) -> View:

@@ -30,7 +30,8 @@ class View:
         facts: (label, value) pairs.
         columns: the heads of a table.
         rows: its rows, a value per column.
-        texts: (heading, text) pairs: tracebacks, logs, source.
+        texts: (heading, text) pairs: a log, a traceback.
+        folded: the same, but HTML shows the text only when its heading is clicked.
         notes: sentences.
     """
 
@@ -40,14 +41,15 @@ class View:
     rows: Sequence[Sequence[object]] = ()
     texts: Sequence[tuple[str, str]] = field(default=(), repr=False)
     notes: Sequence[str] = ()
+    folded: Sequence[tuple[str, str]] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
         parts = [printable(self.title)]
         width = max((len(label) for label, _ in self.facts), default=0)
         parts += [f"  {label:<{width}}  {_word(value)}" for label, value in self.facts]
         parts += _text_table(self.columns, self.rows)
-        for heading, text in self.texts:
-            parts += [f"-- {heading} --", printable(text.rstrip(), lines=True)]
+        for heading, text in (*self.texts, *self.folded):
+            parts += [f"-- {printable(heading)} --", printable(text.rstrip(), lines=True)]
         parts += [printable(note) for note in self.notes]
         return "\n".join(parts)
 
@@ -63,8 +65,11 @@ class View:
         if self.rows:
             parts.append(self._html_table())
         for heading, text in self.texts:
-            block = html.escape(printable(text.rstrip(), lines=True))
-            parts.append(f'<div style="opacity: 0.65">{_escape(heading)}</div><pre style="{_PRE}">{block}</pre>')
+            parts.append(f'<div style="opacity: 0.65">{_escape(heading)}</div>{_pre(text)}')
+        parts += [
+            f'<details><summary style="cursor: pointer">{_escape(heading)}</summary>{_pre(text)}</details>'
+            for heading, text in self.folded
+        ]
         parts += [f"<div>{_escape(note)}</div>" for note in self.notes]
         return "".join(parts) + "</div>"
 
@@ -105,6 +110,10 @@ def _word(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return moment(value) if isinstance(value, datetime) else printable(str(value))
+
+
+def _pre(text: str) -> str:
+    return f'<pre style="{_PRE}">{html.escape(printable(text.rstrip(), lines=True))}</pre>'
 
 
 def _escape(text: str) -> str:
