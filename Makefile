@@ -15,7 +15,7 @@ help:  ## list these words
 	touch $@
 
 dev: .venv/.made  ## set everything up in .venv: the package in place, its tools, the native crate in release
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[frames]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[all]'
 
 check: dev  ## ruff, mypy strict, stubtest, import-linter, clippy, rustfmt
 	$(BIN)/ruff check currant_lab tests
