@@ -19,7 +19,7 @@ from currant_lab.pool.capture import Log, current_log
 from currant_lab.pool.describe import describe, message_of
 from currant_lab.pool.engine import Claimed
 from currant_lab.pool.executors import HandlerExecutor
-from currant_lab.pool.remote import ShippedResult
+from currant_lab.pool.remote import COROUTINE, ShippedResult
 from currant_lab.pool.threads import DaemonThreads, HandlerInterrupted, ThreadCall, in_thread
 from currant_lab.pool.verdict import Verdict, of_error, timed_out
 
@@ -38,7 +38,9 @@ class Attempt:
     Fields are written on the pool's loop, except `log`, which the handler writes.
     """
 
-    __slots__ = ("claimed", "done", "ended_by", "limit", "log", "policy", "running", "spec", "started_ns")
+    __slots__ = (
+        "claimed", "done", "ended_by", "limit", "log", "payload_limit", "policy", "running", "spec", "started_ns",
+    )  # fmt: skip
 
     def __init__(
         self, claimed: Claimed, spec: JobSpec, policy: Policy, done: Callable[[Attempt, Outcome | None], None]
@@ -51,6 +53,7 @@ class Attempt:
         self.log = Log()
         self.ended_by: str | None = None
         self.limit: asyncio.TimerHandle | None = None
+        self.payload_limit = values.DEFAULT_LIMIT
         self.started_ns = time.perf_counter_ns()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -86,10 +89,8 @@ class Attempt:
         try:
             if inspect.iscoroutine(value):
                 value.close()
-                raise NotStorable(
-                    "result is a coroutine: the handler must await it (is an `async` or `await` missing?)"
-                )
-            result = values.encode_result(value)
+                raise NotStorable(COROUTINE)
+            result = values.encode_result(value, self.payload_limit)
         except NotStorable as error:
             return self._outcome(Verdict("failed", ErrorInfo("NotStorable", message_of(error))), run_us)
         return Outcome(
@@ -219,18 +220,20 @@ class ForeignAttempt(Attempt):
 
     def interrupt(self) -> None:
         if self.future is not None:
-            self.future.cancel()  # one that runs already runs on elsewhere; its value will be dropped
+            self.executor.end(self.future)  # one that runs on elsewhere will see its value dropped
         self.task.cancel()
 
     async def _run(self) -> None:
         outcome: Outcome | None
         try:
             args, kwargs = self.arguments()
-            # Packing may take long and a broken executor may take seconds to be replaced: not on the loop.
-            self.future = await in_thread(self.executor.submit, self.spec.function, args, kwargs)
+            # Packing may take long, and so may a new process: not on the loop.
+            self.future = await in_thread(
+                self.executor.submit, self.spec.function, args, kwargs, self.running, self.log
+            )
             outcome = self._received(await asyncio.wrap_future(self.future))
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome
-            outcome = self.failed(error, own_frames=0)
+            outcome = None if self.executor.is_ending else self.failed(error, own_frames=0)
         self.finish(outcome)
 
     def _received(self, value: object) -> Outcome | None:

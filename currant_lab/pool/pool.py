@@ -24,6 +24,7 @@ from currant_lab.pool.reporter import Reporter
 from currant_lab.pool.runner import Runner
 from currant_lab.pool.stats import PoolStats, pool_stats
 from currant_lab.pool.threads import in_thread
+from currant_lab.settings import DEFAULT_PAYLOAD_LIMIT
 
 __all__ = ["Pool", "PoolSettings"]
 
@@ -39,13 +40,15 @@ _log = logging.getLogger("currant")
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """What a pool is started with. `kind` is `kernel`, `worker` or `script`."""
+    """What a pool is started with. `kind` is `kernel`, `worker` or `script`; `payload_limit` the bytes that one
+    result may have."""
 
     name: str
     workers: int = 16
     queues: tuple[str, ...] = ("default",)
     executor: ExecutorChoice = "thread"
     kind: str = "script"
+    payload_limit: int = DEFAULT_PAYLOAD_LIMIT
 
     def __post_init__(self) -> None:
         check_name("name", self.name)
@@ -116,8 +119,16 @@ class Pool:
             )
         )
         loop = asyncio.get_running_loop()
-        self._executor = HandlerExecutor(self.settings.executor, self._workers)
-        self._runner = Runner(loop, self._registry, self._executor, self._settle, self._fill, self._started)
+        self._executor = HandlerExecutor(self.settings.executor)
+        self._runner = Runner(
+            loop,
+            self._registry,
+            self._executor,
+            self._settle,
+            self._fill,
+            self._started,
+            self.settings.payload_limit,
+        )
         self._reporter = Reporter(self._database, self._registry, self._runner.attempts)
         self._capture = Capture()
         self._capture.install()

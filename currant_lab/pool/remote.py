@@ -6,6 +6,7 @@ Functions travel by cloudpickle between a pool and its own processes; the databa
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import signal
 from collections.abc import Callable, Sequence
@@ -14,11 +15,15 @@ from typing import Any
 
 import cloudpickle
 
+from currant_lab.context import Running, running_variable
+from currant_lab.errors import NotStorable
 from currant_lab.outcomes import ErrorInfo
 from currant_lab.pool.capture import Log
 from currant_lab.pool.describe import describe
 
-__all__ = ["ShippedCall", "ShippedResult", "call_shipped", "leave_interrupts"]
+__all__ = ["COROUTINE", "ShippedCall", "ShippedResult", "call_shipped", "leave_interrupts"]
+
+COROUTINE = "result is a coroutine: the handler must await it (is an `async` or `await` missing?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +32,14 @@ class ShippedCall:
 
     payload: bytes
 
+    running: Running
+
     @classmethod
-    def of(cls, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> ShippedCall:
+    def of(
+        cls, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], running: Running
+    ) -> ShippedCall:
         """Pack a call. A job's function is packed by value: its name in its module means the job."""
-        return cls(cloudpickle.dumps((function, args, kwargs)))
+        return cls(cloudpickle.dumps((function, args, kwargs)), running)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +73,29 @@ class _Writer(io.TextIOBase):
         return len(text)
 
 
+def _packed(value: Any) -> bytes:
+    if inspect.iscoroutine(value):
+        value.close()
+        raise NotStorable(COROUTINE)
+    try:
+        packed: bytes = cloudpickle.dumps(value)
+    except Exception as error:  # noqa: BLE001 - a value's own __reduce__ may raise anything
+        raise NotStorable(
+            f"result: a {type(value).__qualname__} can't leave its process, and is not data: {error}"
+        ) from None
+    return packed
+
+
 def call_shipped(call: ShippedCall) -> ShippedResult:
     """Run in the other process: call the function with its output caught."""
     log = Log()
     writer = _Writer(log)
     try:
         function, args, kwargs = cloudpickle.loads(call.payload)
+        running_variable.set(call.running)  # the main thread of such a process has nothing else to do
         with contextlib.redirect_stdout(writer), contextlib.redirect_stderr(writer):
             value = function(*args, **kwargs)
-        return ShippedResult(cloudpickle.dumps(value), None, log.text())
+        return ShippedResult(_packed(value), None, log.text())
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome
         info = describe(error, own_frames=1)
         packed = None

@@ -31,6 +31,7 @@ class Runner:
         on_outcome: Callable[[Outcome], None],
         on_free: Callable[[], None],
         on_start: Callable[[JobSpec], None],
+        payload_limit: int,
     ) -> None:
         self._loop = loop
         self._registry = registry
@@ -38,6 +39,7 @@ class Runner:
         self._on_outcome = on_outcome
         self._on_free = on_free
         self._on_start = on_start
+        self._payload_limit = payload_limit
         self._attempts: dict[bytes, Attempt] = {}
         self._free_soon = False
         self._from_threads: deque[tuple[Attempt, Outcome | None]] = deque()
@@ -65,6 +67,7 @@ class Runner:
             self._refuse(claimed, describe(error))
             return
         attempt = self._attempt(claimed, spec, policy)
+        attempt.payload_limit = self._payload_limit
         self._attempts[claimed.id] = attempt
         self._empty.clear()
         self._on_start(spec)
