@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help dev check test test-fast bench clean
+.PHONY: help dev demo check test test-fast bench clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ help:  ## list these words
 
 dev: .venv/.made  ## set everything up in .venv: the package in place, its tools, the native crate in release
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[all]'
+
+demo: dev  ## the main job on real input: runs the quickstart notebook and audits its books
+	$(BIN)/python -m currant_lab demo
 
 check: dev  ## ruff, mypy strict, stubtest, import-linter, clippy, rustfmt
 	$(BIN)/ruff check currant_lab tests

@@ -101,7 +101,7 @@ def _summarize(result: Audit, first: _Books, again: _Books, done: int) -> None:
         result.lines.append(("rate", f"{total / spent:,.0f} files/s ({spent:.1f} s)"))
     twice = sum(info.attempt > 1 for info in again.rows.values())
     result.lines += [
-        ("kill -9", f"at {done:,} of {total:,}; {twice} were under way and were started again"),
+        ("kill -9", f"at {done:,} of {total:,}; {twice} were in the dead kernel's hands and started again"),
         ("books", "every file once, in both batches" if not result.problems else "wrong, see below"),
     ]
 
