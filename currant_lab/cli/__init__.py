@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
+import signal
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from currant_lab.errors import CurrantError, InvalidArguments
@@ -31,6 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else WRONG_WORDS
     try:
+        return _run(args)
+    finally:
+        atexit.register(_end_undisturbed)  # the last to be registered is the first to run
+
+
+def _run(args: Namespace) -> int:
+    try:
         code: int = args.run(args)
         sys.stdout.flush()
     except InvalidArguments as error:
@@ -47,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - a person gets one line, whatever went wrong
         return _tell(error, args.verbose, FAILED)
     return code
+
+
+def _end_undisturbed() -> None:
+    """The embedded server's goodbye takes up to some seconds; a Ctrl-C then would only print where it was."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _tell(error: Exception, verbose: bool, code: int) -> int:

@@ -63,3 +63,6 @@ def log_to_stderr(verbose: bool) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if not verbose:
+        # Its warnings are tracebacks of reconnects, which the pool tells of in a line.
+        logging.getLogger("asyncpg").setLevel(logging.ERROR)

@@ -44,7 +44,7 @@ def run_list(args: Namespace) -> int:
     if args.json:
         print_json([_summary(info) for info in found])
     elif found:
-        columns = ("!id", "status", "job", "queue", ">try", ">age", ">run", "error")
+        columns = ("id", "status", "~job", "~queue", ">try", ">age", ">run", "~error")
         show_table(columns, [_row(info) for info in found])
     else:
         print("no such executions" if args.status or args.job or args.queue else "there are no executions yet")

@@ -60,21 +60,26 @@ def print_json(value: Any) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table without lines. A column that begins with `>` is one of numbers; one with `!` is never cut."""
+    """A table without lines. A column that begins with `>` is one of numbers; only those that begin with `~` are cut
+    where the terminal is too narrow."""
     from rich.table import Table
     from rich.text import Text
 
+    texts = [
+        [cell if isinstance(cell, Text) else Text(plain("" if cell is None else cell)) for cell in row] for row in rows
+    ]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in columns:
+    for number, name in enumerate(columns):
+        widest = max((row[number].cell_len for row in texts), default=0)
         table.add_column(
-            name.lstrip(">!"),
+            name.lstrip(">~"),
             justify="right" if name.startswith(">") else "left",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=36 if name == "!id" else None,
+            min_width=None if name.startswith("~") else max(widest, len(name.lstrip(">"))),
         )
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(plain("" if cell is None else cell)) for cell in row))
+    for row in texts:
+        table.add_row(*row)
     print_table(table)
 
 

@@ -64,12 +64,12 @@ def _show(
     out = console()
     out.print(Text(f"{plain(where['database'])}, schema {where['schema']}\n"), soft_wrap=True)
     if queues:
-        show_table(("queue", ">pending", ">running", ">scheduled", ""), [_queue(queue, pools) for queue in queues])
+        show_table(("~queue", ">pending", ">running", ">scheduled", ""), [_queue(queue, pools) for queue in queues])
     else:
         print("nothing waits or runs")
     print()
     if pools:
-        columns = (">pool", "name", "kind", "process", ">workers", ">holds", "queues", ">up", "")
+        columns = (">pool", "~name", "kind", "~process", ">workers", ">holds", "~queues", ">up", "")
         show_table(columns, [_pool(pool) for pool in pools])
     else:
         print("no pool runs: currant.start() in a notebook or `currant worker -m MODULE` starts one")
@@ -101,7 +101,7 @@ def _queue(queue: QueueCount, pools: Sequence[PoolInfo]) -> tuple[object, ...]:
 def _pool(pool: PoolInfo) -> tuple[object, ...]:
     from rich.text import Text
 
-    state: object = "" if pool.is_alive else Text(f"gone, seen {duration(pool.age_s)} ago", style="red")
+    state: object = "" if pool.is_alive else Text(f"gone {duration(pool.age_s)}", style="red")
     process = f"{pool.pid}@{pool.host}"
     queues = ",".join(pool.queues)
     return pool.id, pool.name, pool.kind, process, pool.workers, pool.running, queues, ago(pool.started_at), state

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
+from currant_lab.pool.remote import leave_interrupts
+
 __all__ = ["Processes"]
 
 T = TypeVar("T")
@@ -41,7 +43,7 @@ class Processes(Executor):
             # loky rather than the standard library: functions from cells work, and no fork of this process.
             from loky import ProcessPoolExecutor
 
-            lane = ProcessPoolExecutor(max_workers=1)
+            lane = ProcessPoolExecutor(max_workers=1, initializer=leave_interrupts)
         future: Future[T] = lane.submit(fn, *args, **kwargs)
         with self._lock:
             self._busy[future] = lane
