@@ -10,13 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from IPython.core.error import UsageError
+from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR, MAGIC_OUTPUT_CAN_BE_SILENCED
 from IPython.utils.text import DollarFormatter
 
 import currant_lab as currant
 from currant_lab import session
 from currant_lab.client import current
 from currant_lab.notebook import pages, words
-from currant_lab.notebook.views import View
+from currant_lab.notebook.views import View, counted
 
 __all__ = ["magic"]
 
@@ -25,7 +26,8 @@ def magic(shell: Any) -> Callable[[str], Any]:
     """The function behind `%currant` for an IPython shell."""
 
     def currant(line: str) -> Any:
-        word, _, rest = line.strip().partition(" ")
+        line = line.strip().removesuffix(";")  # silences the output, as everywhere in IPython
+        word, _, rest = line.partition(" ")
         try:
             if word == "submit":
                 return _submit(shell, words.split_call(rest))
@@ -36,7 +38,8 @@ def magic(shell: Any) -> Callable[[str], Any]:
 
     currant.__doc__ = words.help_text()
     # IPython would take the braces of `submit f({"a": 1})` for variables; the other words are expanded here.
-    currant._ipython_magic_no_var_expand = True  # type: ignore[attr-defined]
+    setattr(currant, MAGIC_NO_VAR_EXPAND_ATTR, True)
+    setattr(currant, MAGIC_OUTPUT_CAN_BE_SILENCED, True)
     return currant
 
 
@@ -111,14 +114,14 @@ def _logs(shell: Any, arguments: argparse.Namespace) -> View:
 def _retry(shell: Any, arguments: argparse.Namespace) -> View:
     for execution in (chosen := [_execution(shell, id) for id in arguments.ids]):
         execution.retry()
-    return View(f"{_count(len(chosen))} will run again.")
+    return View(f"{counted(len(chosen))} will run again.")
 
 
 def _cancel(shell: Any, arguments: argparse.Namespace) -> View:
     chosen = [_execution(shell, id) for id in arguments.ids]
     cancelled = sum(execution.cancel() for execution in chosen)
     late = len(chosen) - cancelled
-    return View(f"{_count(cancelled)} cancelled." + (f" {late:,} had ended before." if late else ""))
+    return View(f"{counted(cancelled)} cancelled." + (f" {late:,} had ended before." if late else ""))
 
 
 def _submit(shell: Any, arguments: argparse.Namespace) -> Any:
@@ -168,10 +171,6 @@ def _execution(shell: Any, word: str) -> currant.Execution:
     except ValueError:
         raise UsageError(f"%currant: {word!r} is neither an id nor a variable that holds an execution") from None
     return currant.get(word)
-
-
-def _count(number: int) -> str:
-    return "1 execution" if number == 1 else f"{number:,} executions"
 
 
 _WORDS: dict[str, Callable[[Any, argparse.Namespace], Any]] = {

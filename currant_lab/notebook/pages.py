@@ -11,7 +11,7 @@ from currant_lab.client.handles import Execution
 from currant_lab.database import serving
 from currant_lab.errors import InvalidArguments
 from currant_lab.jobs import registry
-from currant_lab.notebook.views import View, moment
+from currant_lab.notebook.views import View, counted, moment
 
 if TYPE_CHECKING:
     from currant_lab.pool.pool import Pool
@@ -106,7 +106,7 @@ def batch(shown: Batch) -> View:
     """A batch with its counts: one query."""
     name = "Batch" if shown.name is None else f"Batch {shown.name}"
     counts = shown.counts()
-    return View(f"{name}: {len(shown):,} executions of {shown.job}", facts=list(counts.items()))
+    return View(f"{name}: {counted(len(shown))} of {shown.job}", facts=list(counts.items()))
 
 
 def execution(shown: Execution, *, whole: bool = False) -> View:
@@ -150,7 +150,7 @@ def failures(shown: Batch, labels: Sequence[object] | None = None) -> View:
         if one.status == "failed" and (error := one.error) is not None:
             label = one.id if labels is None else labels[index]
             found.append((f"{label}: {_short(f'{error.type}: {error.message}')}", error.traceback))
-    return View(f"{len(found):,} of {len(shown):,} executions failed", folded=found)
+    return View(f"{len(found):,} of {counted(len(shown))} failed", folded=found)
 
 
 def logs(shown: Execution) -> View:
@@ -165,7 +165,7 @@ def listing(found: Sequence[Execution], limit: int) -> View:
     if not found:
         return View("There are no such executions.")
     return View(
-        f"{len(found):,} executions, newest first" + (" (--limit N shows more)" if len(found) == limit else ""),
+        f"{counted(len(found))}, newest first" + (" (--limit N shows more)" if len(found) == limit else ""),
         columns=("id", "job", "status", "attempt", "created", "error"),
         rows=[(one.id, one.job, one.status.value, one.attempt, moment(one.created_at), _error(one)) for one in found],
     )

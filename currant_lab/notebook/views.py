@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-__all__ = ["View", "moment", "printable"]
+__all__ = ["View", "counted", "moment", "printable"]
 
 _LINE = "var(--jp-border-color2, rgba(128, 128, 128, 0.35))"
 _TABLE = "border-collapse: collapse; margin: 0.4em 0; font-size: 0.92em"
@@ -45,8 +45,9 @@ class View:
 
     def __repr__(self) -> str:
         parts = [printable(self.title)]
-        width = max((len(label) for label, _ in self.facts), default=0)
-        parts += [f"  {label:<{width}}  {_word(value)}" for label, value in self.facts]
+        labels = [printable(label) for label, _ in self.facts]
+        width = max(map(len, labels), default=0)
+        parts += [f"  {label:<{width}}  {_word(fact[1])}" for label, fact in zip(labels, self.facts, strict=True)]
         parts += _text_table(self.columns, self.rows)
         for heading, text in (*self.texts, *self.folded):
             parts += [f"-- {printable(heading)} --", printable(text.rstrip(), lines=True)]
@@ -94,6 +95,11 @@ def printable(text: str, *, lines: bool = False) -> str:
     return shown.encode("utf-8", "backslashreplace").decode()
 
 
+def counted(number: int) -> str:
+    """So many executions, in words."""
+    return "1 execution" if number == 1 else f"{number:,} executions"
+
+
 def moment(at: datetime | None) -> str:
     """A time on this machine's clock, with the day when it is not today's; empty for None."""
     if at is None:
@@ -123,7 +129,7 @@ def _escape(text: str) -> str:
 def _text_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     if not rows:
         return []
-    cells = [list(columns), *([_word(value) for value in row] for row in rows)]
+    cells = [[printable(column) for column in columns], *([_word(value) for value in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     return [
         "  " + "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in cells
