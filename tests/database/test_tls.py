@@ -16,7 +16,6 @@ from currant_lab.database.url import parse
 from currant_lab.errors import DatabaseUnavailable
 from tests.servers import Cluster, scratch_directory
 
-
 NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout")
 
 

@@ -40,7 +40,7 @@ def test_every_error_is_a_currant_error() -> None:
         assert issubclass(kind, currant_lab.CurrantError) == (name not in ("Retry", "Cancel")), name
 
 
-PROGRAMS = {"namespace.py"}
+PROGRAMS = {"namespace.py", "watcher.py"}
 """Files that are run and not imported."""
 
 HELD = {"client/handles.py", "client/batch.py", "client/job.py", "client/client.py", "pool/pool.py", "jobs.py"}
