@@ -124,6 +124,8 @@ def main() -> None:
                 answer = {"url": target.url()}
             elif word == "stop":
                 answer = {"stopped": server.stop()}
+            elif word == "ready":
+                answer = {}
             elif word == "fork":
                 answer = _fork_and_exit()
             else:

@@ -108,11 +108,11 @@ def test_the_watcher_stops_it_when_everybody_was_killed(agents, home):
 
 
 def test_whoever_comes_within_the_grace_time_keeps_it(agents, home):
-    first = agents(grace=0.5)
+    first, second = agents(grace=4), agents()
     first.start()
     pid = first.ask("facts")["pid"]
+    second.ask("ready")  # it has loaded all it needs, so only its start has to fit into the grace time
     first.kill()
-    second = agents()
     second.start()
     assert second.ask("facts")["pid"] == pid
     # The watcher's next look comes after the grace time: its lease thread has to have been told to go on.
