@@ -144,7 +144,7 @@ class Target:
         for name in ("sslrootcert", "sslcert", "sslkey"):
             if value := getattr(self, name):
                 options[name] = value
-        if self.target_session_attrs != "any":
+        if self.target_session_attrs != ("any" if len(self.hosts) == 1 else "read-write"):
             options["target_session_attrs"] = self.target_session_attrs
         if self.connect_timeout != CONNECT_TIMEOUT_S:
             options["connect_timeout"] = f"{self.connect_timeout:g}"
