@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sys
 import sysconfig
 import tempfile
@@ -42,6 +43,7 @@ _CELL_TIMEOUT_S = 900
 _LINE_S = 1.0
 """Where the output is no terminal, progress is a line a second."""
 
+_REPORT_ID = "report"
 _REPORT = """
 import json as _json
 print(_json.dumps({"first": first.name, "again": again.name, "before": before, "files": files}))
@@ -130,7 +132,7 @@ def _open(settings: Settings) -> Client:
 def _execute(notebook: Path, store: _Store, save: Path | None) -> Report | str:
     """Run all cells, and one more that tells what to look for; else the error."""
     nb: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
-    nb.cells.append(nbformat.v4.new_code_cell(_REPORT, id="report"))  # type: ignore[no-untyped-call]
+    nb.cells.append(nbformat.v4.new_code_cell(_REPORT, id=_REPORT_ID))  # type: ignore[no-untyped-call]
     told = _Told(nb)
     client = _Listening(
         nb,
@@ -174,7 +176,7 @@ class _Told:
 
     def cell(self, cell: Any, cell_index: int) -> None:
         heading = self._headings[cell_index]
-        if heading != self._heading:
+        if heading != self._heading and cell.id != _REPORT_ID:
             self.end_line()
             self._heading = heading
             _say(heading)
@@ -192,6 +194,7 @@ class _Told:
         now = time.monotonic()
         is_last = "left" not in text
         if sys.stdout.isatty():
+            text = text[: shutil.get_terminal_size().columns - 3]  # a line that wraps can't be written over
             sys.stdout.write(f"\r  {text:<{self._width}}")
             sys.stdout.flush()
             self._width = len(text)
