@@ -77,7 +77,7 @@ def test_after_a_restart_pending_work_continues(kernels: Callable[..., Kernel], 
 
 
 def test_two_notebooks_never_run_each_others_work(kernels: Callable[..., Kernel]) -> None:
-    one, two = kernels("/work/one.ipynb"), kernels("/work/two.ipynb")
+    one, two = kernels("/home/ada/one.ipynb"), kernels("/home/ada/two.ipynb")
     for kernel, word in ((one, "one"), (two, "two")):
         kernel.run(SETUP + f"@job\ndef who():\n    return {word!r}")
     two.run("%currant start")
