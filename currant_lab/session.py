@@ -181,6 +181,7 @@ def _open_client() -> Client:
     from currant_lab.client.client import Client
 
     _settings = settings()  # so that a start with other ones knows that this client is not for it
+    registry.set_namespace(_settings.name or default_name())  # what is submitted before the start is found after it
     return Client.open(_settings)
 
 
