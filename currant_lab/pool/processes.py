@@ -4,12 +4,13 @@ call with it and no other, and one whose handler is to end can be killed."""
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
-from currant_lab.pool.remote import leave_interrupts
+from currant_lab.pool.remote import begin_process
 
 __all__ = ["Processes"]
 
@@ -43,11 +44,14 @@ class Processes(Executor):
             # loky rather than the standard library: functions from cells work, and no fork of this process.
             from loky import ProcessPoolExecutor
 
-            lane = ProcessPoolExecutor(max_workers=1, initializer=leave_interrupts)
+            lane = ProcessPoolExecutor(max_workers=1, initializer=begin_process, initargs=(os.getpid(),))
         future: Future[T] = lane.submit(fn, *args, **kwargs)
         with self._lock:
             self._busy[future] = lane
+            is_late = self.is_ending
             self._end_first()
+        if is_late:  # shut down meanwhile
+            self.kill(future)
         future.add_done_callback(self._done)
         return future
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +24,9 @@ from currant_lab.outcomes import ErrorInfo
 from currant_lab.pool.capture import Log
 from currant_lab.pool.describe import describe
 
-__all__ = ["COROUTINE", "ShippedCall", "ShippedResult", "call_shipped", "leave_interrupts"]
+__all__ = ["COROUTINE", "ShippedCall", "ShippedResult", "begin_process", "call_shipped"]
+
+_LOOK_S = 1.0
 
 COROUTINE = "result is a coroutine: the handler must await it (is an `async` or `await` missing?)"
 
@@ -104,8 +109,21 @@ def call_shipped(call: ShippedCall) -> ShippedResult:
         return ShippedResult(packed, info, log.text())
 
 
-def leave_interrupts() -> None:
-    """In the other process, first: a Ctrl-C, and the interrupt of a cell, go to all processes of the terminal or the
+def begin_process(parent: int) -> None:
+    """In the other process, first: leave interrupts alone, and end soon after `parent`, as one whose kernel was
+    killed would stay for ever."""
+    _leave_interrupts()
+    threading.Thread(target=_end_with, args=(parent,), name="currant-parent", daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(1)
+
+
+def _leave_interrupts() -> None:
+    """A Ctrl-C, and the interrupt of a cell, go to all processes of the terminal or the
     kernel. They stop a wait or begin a drain there, and are no business of an execution. A handler that does nothing
     rather than none: programs that a job starts begin with the default."""
     signal.signal(signal.SIGINT, lambda *_: None)

@@ -240,6 +240,32 @@ def test_a_function_of_a_script_runs_in_a_process_and_the_script_ends_at_once(le
     assert out == "[('held', <Status.PENDING: 'pending'>, 0), ('triple', <Status.SUCCEEDED: 'succeeded'>, 1)]\n"
 
 
+def test_processes_end_after_their_pool_was_killed(leased: Leased) -> None:
+    script = textwrap.dedent("""
+        import os, sys
+        import currant_lab as currant
+
+        @currant.job
+        def where() -> int:
+            return os.getpid()
+
+        currant.start(executor="process", workers=1)
+        print(where.submit().result(20), flush=True)
+        sys.stdin.readline()
+    """)
+    killed = subprocess.Popen(
+        [sys.executable, "-c", script], env=leased.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert killed.stdin is not None
+    assert killed.stdout is not None
+    pid = int(killed.stdout.readline())
+    killed.kill()
+    killed.wait()
+    killed.stdin.close()
+    killed.stdout.close()
+    gone(pid)
+
+
 # Anybody's executor.
 
 
