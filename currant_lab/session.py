@@ -73,6 +73,7 @@ def start(
             queues=(queues,) if isinstance(queues, str) else tuple(queues),
             executor=executor,
             kind=process_kind(),
+            payload_limit=wanted.payload_limit,
         )
         running = running_pool()
         if running is not None:

@@ -104,6 +104,14 @@ impl Db {
         }
     }
 
+    /// Runs a statement that is planned anew each time: for rare ones, whose kept plan would be of another time's table.
+    pub async fn query_anew(&self, statement: &Statement, params: Params<'_>, limit: Duration) -> Result<Vec<Row>> {
+        match timeout(limit, self.client.query_typed(&statement.text, params)).await {
+            Ok(rows) => Ok(rows?),
+            Err(_) => Err(Error::Timeout { statement: statement.name, seconds: limit.as_secs() }),
+        }
+    }
+
     /// Runs plain SQL without parameters, several statements if need be.
     pub async fn batch(&self, statement: &Statement, limit: Duration) -> Result<()> {
         match timeout(limit, self.client.batch_execute(&statement.text)).await {

@@ -53,7 +53,8 @@ pub async fn prepare(core: &Core, role: Role, db: &Db) -> Result<()> {
         return Ok(());
     }
     let settings = match role {
-        Role::Claims | Role::Settles => &core.sql.pin_work,
+        Role::Claims => &core.sql.pin_claim,
+        Role::Settles => &core.sql.pin_settle,
         Role::Keeper => &core.sql.pin_keeper,
     };
     db.batch(settings, KEEPER_LIMIT).await

@@ -17,6 +17,7 @@ pub async fn release(core: &Core, db: &Db, keys: &[Key], limit: Duration) -> Res
     }
     let (ids, tokens): (Vec<Uuid>, Vec<i32>) = keys.iter().copied().unzip();
     core.count_statement();
-    let rows = db.query(&core.sql.release, &[(&ids, Type::UUID_ARRAY), (&tokens, Type::INT4_ARRAY)], limit).await?;
+    let rows =
+        db.query_anew(&core.sql.release, &[(&ids, Type::UUID_ARRAY), (&tokens, Type::INT4_ARRAY)], limit).await?;
     Ok(rows.len())
 }

@@ -63,8 +63,9 @@ pub fn dead(others: &[Other], is_graced: bool) -> Vec<i32> {
 /// Declares `dead` pools lost and gives back what they, and those gone `before`, held. Returns how many executions.
 pub async fn rescue(core: &Core, db: &Db, dead: &[i32], before: &[i32]) -> Result<u64> {
     core.count_statement();
-    let rows =
-        db.query(&core.sql.rescue, &[(&dead, Type::INT4_ARRAY), (&before, Type::INT4_ARRAY)], KEEPER_LIMIT).await?;
+    let rows = db
+        .query_anew(&core.sql.rescue, &[(&dead, Type::INT4_ARRAY), (&before, Type::INT4_ARRAY)], KEEPER_LIMIT)
+        .await?;
     let rescued = match rows.first() {
         Some(row) => row.try_get::<_, i64>("rescued")? + row.try_get::<_, i64>("ended")?,
         None => 0,

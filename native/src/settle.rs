@@ -53,7 +53,7 @@ pub async fn settled_before(core: &Core, db: &Db, part: &[Outcome]) -> Result<Ha
     let statuses: Vec<&str> = part.iter().map(|outcome| outcome.status.as_str()).collect();
     core.count_statement();
     let rows = db
-        .query(
+        .query_anew(
             &core.sql.settled,
             &[(&ids, Type::UUID_ARRAY), (&tokens, Type::INT4_ARRAY), (&statuses, Type::TEXT_ARRAY)],
             WORK_LIMIT,

@@ -2,43 +2,38 @@
 
 use crate::common::books::Books;
 
-/// More than a scan or sort could hide in, few enough to write quickly; a million look the same.
-const WAITING: u32 = 50_000;
+const WAITING: u32 = 1_000_000;
 
 struct Planned {
     books: Books,
 }
 
 impl Planned {
+    /// Every statement is prepared, and its generic plan made, while the table is empty: as in a pool that was there
+    /// before the work, and whose plans nothing renews.
     fn open() -> Planned {
         let books = Books::open();
         books.run("ALTER TABLE currant.executions SET (autovacuum_enabled = off)");
         books.run("ANALYZE currant.executions; ANALYZE currant.queues; ANALYZE currant.pools");
-        let planned = Planned { books };
-        planned.fill();
-        planned
-    }
-
-    fn fill(&self) {
-        self.books.run(&format!(
+        for (settings, name, types, statement) in STATEMENTS {
+            let nothing = vec!["NULL"; types.split(", ").count()].join(", ");
+            books.run(&format!("{settings}; PREPARE {name} ({types}) AS {statement}"));
+            books.run(&format!("EXPLAIN EXECUTE {name} ({nothing})"));
+        }
+        books.run(&format!(
             "INSERT INTO currant.executions (id, job, queue, args)
              SELECT currant.first_id(now() + n * interval '1 ms'), 'm:f', 'q' || n % 3, '[]'
                FROM generate_series(1, {WAITING}) AS n"
         ));
+        Planned { books }
     }
 
-    /// The plan of a statement as the engine runs it: pinned session, prepared, generic, and made while the table was
-    /// empty, as in a pool that was there before the work.
-    fn of(&self, settings: &str, name: &str, statement: &str, types: &str, arguments: &str) -> String {
-        let explain = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE {name} ({arguments})");
-        let prepare = format!(
-            "{settings}; DEALLOCATE ALL; PREPARE {name} ({types}) AS {statement};
-             BEGIN; CREATE TEMP TABLE kept ON COMMIT DROP AS TABLE currant.executions; TRUNCATE currant.executions;
-             {explain}"
+    fn of(&self, name: &str, arguments: &str) -> String {
+        let settings = STATEMENTS.iter().find(|statement| statement.1 == name).map_or("", |statement| statement.0);
+        let sql = format!(
+            "{settings}; BEGIN; EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE {name} ({arguments}); ROLLBACK"
         );
-        self.books.rows(&prepare);
-        let rows = self.books.rows(&format!("INSERT INTO currant.executions TABLE kept; {explain}"));
-        self.books.run("ROLLBACK");
+        let rows = self.books.rows(&sql);
         rows.iter().map(|row| row[0].as_str()).collect::<Vec<_>>().join("\n")
     }
 }
@@ -60,34 +55,48 @@ fn assert_lean(plan: &str, index: &str) {
     }
 }
 
-const PIN_WORK: &str = include_str!("../../sql/pin_work.sql");
+const PIN_CLAIM: &str = include_str!("../../sql/pin_claim.sql");
+const PIN_SETTLE: &str = include_str!("../../sql/pin_settle.sql");
 const PIN_KEEPER: &str = include_str!("../../sql/pin_keeper.sql");
+
+/// (session settings, name, types of the parameters, text)
+const STATEMENTS: &[(&str, &str, &str, &str)] = &[
+    (PIN_CLAIM, "claim", "text[], integer[], uuid[], integer[], text[], integer", include_str!("../../sql/claim.sql")),
+    (PIN_CLAIM, "tail", "text[]", include_str!("../../sql/tail.sql")),
+    (
+        PIN_SETTLE,
+        "settle",
+        "uuid[], integer[], text[], bytea[], text[], bigint[], bigint[], float8[], text[], text[]",
+        include_str!("../../sql/settle.sql"),
+    ),
+    (PIN_SETTLE, "release", "uuid[], integer[]", include_str!("../../sql/release.sql")),
+    (PIN_KEEPER, "rescue", "integer[], integer[]", include_str!("../../sql/rescue.sql")),
+    (
+        PIN_KEEPER,
+        "lease",
+        "integer, integer, text, text, text[], integer, text[], boolean, float8, boolean",
+        include_str!("../../sql/lease.sql"),
+    ),
+    (PIN_KEEPER, "promote", "integer", include_str!("../../sql/promote.sql")),
+];
 
 #[test]
 fn no_statement_scans_or_sorts_the_backlog() {
     let planned = Planned::open();
-    let claim_types = "text[], integer[], uuid[], integer[], text[], integer";
     let start =
         "'{-2147483648, -2147483648}', '{00000000-0000-0000-0000-000000000000, 00000000-0000-0000-0000-000000000000}'";
-    let claim = include_str!("../../sql/claim.sql");
-    let plan = planned.of(
-        PIN_WORK,
-        "claim",
-        claim,
-        claim_types,
-        &format!("'{{q0, q1}}', {start}, '{{300, 200}}', '{{m:f}}', 1"),
-    );
+    let plan = planned.of("claim", &format!("'{{q0, q1}}', {start}, '{{300, 200}}', '{{m:f}}', 1"));
     assert_lean(&plan, "executions_pending");
     assert!(!plan.contains("Sort"), "{plan}");
 
     let cursor =
-        planned.books.value("SELECT id FROM currant.executions WHERE queue = 'q1' ORDER BY id OFFSET 15000 LIMIT 1");
+        planned.books.value("SELECT id FROM currant.executions WHERE queue = 'q1' ORDER BY id OFFSET 60000 LIMIT 1");
     let from = format!("'{{q1}}', '{{0}}', '{{{cursor}}}', '{{500}}', '{{m:f}}', 1");
-    let plan = planned.of(PIN_WORK, "claim", claim, claim_types, &from);
+    let plan = planned.of("claim", &from);
     assert_lean(&plan, "executions_pending");
     assert!(!plan.contains("Sort"), "{plan}");
 
-    let plan = planned.of(PIN_WORK, "tail", include_str!("../../sql/tail.sql"), "text[]", "'{q0, q1}'");
+    let plan = planned.of("tail", "'{q0, q1}'");
     assert_lean(&plan, "executions_pending");
     assert!(!plan.contains("Sort"), "{plan}");
 
@@ -109,31 +118,27 @@ fn no_statement_scans_or_sorts_the_backlog() {
         all("NULL::text"),
         all("NULL::text"),
     );
-    let types = "uuid[], integer[], text[], bytea[], text[], bigint[], bigint[], float8[], text[], text[]";
-    let plan = planned.of(PIN_WORK, "settle", include_str!("../../sql/settle.sql"), types, &settle);
+    let plan = planned.of("settle", &settle);
     assert_lean(&plan, "executions_pkey");
 
     let release = format!("'{ids}', {}", all("1"));
-    let plan = planned.of(PIN_WORK, "release", include_str!("../../sql/release.sql"), "uuid[], integer[]", &release);
+    let plan = planned.of("release", &release);
     assert_lean(&plan, "executions_pkey");
 
     planned.books.run(
         "INSERT INTO currant.pools (id, name, kind, host, boot_id, pid, pid_started, version, queues, workers)
         OVERRIDING SYSTEM VALUE VALUES (5, 'x', 'script', 'h', 'b', 1, 1, '0', '{}', 1)",
     );
-    let rescue = include_str!("../../sql/rescue.sql");
-    let plan = planned.of(PIN_KEEPER, "rescue", rescue, "integer[], integer[]", "'{5}', '{}'");
+    let plan = planned.of("rescue", "'{5}', '{}'");
     assert_lean(&plan, "executions_running");
 
-    let lease = include_str!("../../sql/lease.sql");
-    let types = "integer, integer, text, text, text[], integer, text[], boolean, float8, boolean";
-    let plan = planned.of(PIN_KEEPER, "lease", lease, types, "1, 1, 'h', 'b', '{m:f}', 1, '{q0, q1}', true, 120, true");
+    let plan = planned.of("lease", "1, 1, 'h', 'b', '{m:f}', 1, '{q0, q1}', true, 120, true");
     assert_lean(&plan, "executions_pending");
     assert!(plan.contains("executions_cancelling") && plan.contains("executions_scheduled"), "{plan}");
 
     planned
         .books
         .run("UPDATE currant.executions SET status = 'scheduled', due_at = now() + interval '1 h' WHERE queue = 'q0'");
-    let plan = planned.of(PIN_KEEPER, "promote", include_str!("../../sql/promote.sql"), "integer", "1");
+    let plan = planned.of("promote", "1");
     assert_lean(&plan, "executions_scheduled");
 }

@@ -1,5 +1,5 @@
--- Session settings of the connections that claim and settle. Statistics may be stale, and a plan may date from when the
--- table was tiny: whatever they say, a million waiting rows are never scanned, hashed or sorted.
+-- Session settings of the connection that claims. Its plans are made once, perhaps while the table was empty: no
+-- statement of it joins the table to anything, so that no plan has a choice that a million waiting rows would regret.
 SET enable_seqscan = off;
 SET enable_bitmapscan = off;
 SET enable_hashjoin = off;
