@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+import msgspec
 
 from currant_lab.errors import CurrantError
 
@@ -14,8 +15,7 @@ __all__ = ["Running", "progress", "running", "running_variable", "track"]
 T = TypeVar("T")
 
 
-@dataclass(slots=True, eq=False)
-class Running:
+class Running(msgspec.Struct, eq=False):
     """An execution while its handler runs. The pool reads what the handler writes here."""
 
     id: bytes
@@ -26,7 +26,7 @@ class Running:
     batch: int | None = None
     progress: float | None = None
     progress_note: str | None = None
-    reported: bool = field(default=True)  # whether the pool has passed the progress on
+    reported: bool = True  # whether the pool has passed the progress on
 
 
 running_variable: ContextVar[Running | None] = ContextVar("currant_running", default=None)

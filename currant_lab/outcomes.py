@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 __all__ = ["ErrorInfo", "Outcome"]
@@ -21,8 +19,7 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.json.encode(self).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The end of one attempt. `status` is `succeeded`, `failed`, `cancelled`, or `retry` with a `delay` in seconds."""
 
     id: bytes

@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from currant_lab.client import current
@@ -17,6 +16,7 @@ from currant_lab.loop import background
 from currant_lab.settings import Settings, load
 
 if TYPE_CHECKING:
+
     from currant_lab.client.client import Client
     from currant_lab.pool.executors import ExecutorChoice
     from currant_lab.pool.pool import Pool, PoolSettings
@@ -117,6 +117,8 @@ def settings() -> Settings:
 
 def default_name() -> str:
     """The notebook's own name, which a restart of its kernel does not change; else the script's."""
+    from pathlib import Path
+
     notebook = os.environ.get("JPY_SESSION_NAME") or getattr(sys.modules.get("__main__"), "__vsc_ipynb_file__", "")
     stem = Path(str(notebook)).stem
     if stem and stem.isprintable():

@@ -5,8 +5,10 @@ The SQL statements do what this function says; the model tests hold them against
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 __all__ = ["FINAL", "MINIMUM_RESCUES", "Action", "Record", "Status", "TransitionError", "rescue_limit", "step"]
 
@@ -46,8 +48,7 @@ class Action(StrEnum):
     REVIVE = "revive"  # a person runs a failed or cancelled execution again
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """The part of an execution's row that decides what may happen to it."""
 
     status: Status

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from currant_lab.client.ending import ended_of, error_of, goes_on, use_await, value_of
 from currant_lab.client.futures import call, hold, watch

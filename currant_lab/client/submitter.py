@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 import contextlib
 import logging
-import random
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -152,6 +151,8 @@ class patiently_again:  # noqa: N801 - reads as what it does
         rest = self._deadline - asyncio.get_running_loop().time()
         if rest <= 0:
             raise StopAsyncIteration
+        import random  # 2 ms, and only an outage needs it
+
         await asyncio.sleep(min(rest, self._pause * random.uniform(0.5, 1)))  # noqa: S311
         self._pause = min(self._pause * 2, 1.0)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -55,8 +53,7 @@ _LAST_ID = b"\xff" * 16
 _decode_error = msgspec.json.Decoder(ErrorInfo).decode
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionInfo:
+class ExecutionInfo(msgspec.Struct, frozen=True):
     """All that the database knows of an execution, but for its arguments and result.
 
     `attempts` (the earlier attempts, as the database keeps them) and `logs` are None in lists.
@@ -90,8 +87,7 @@ class ExecutionInfo:
         return UUID(bytes=self.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """How an execution ended. `result` is None when it did not succeed, or is too large to come along."""
 
     id: bytes
@@ -101,8 +97,7 @@ class Ended:
     result: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BatchInfo:
+class BatchInfo(msgspec.Struct, frozen=True):
     """A batch: `size` counts all its executions, the pruned ones too."""
 
     id: int
@@ -110,8 +105,7 @@ class BatchInfo:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class QueueCount:
+class QueueCount(msgspec.Struct, frozen=True):
     """What stands in a queue. With `exact` false, `pending` and `scheduled` are estimates, some percent off.
 
     `paused_at` is None while pools claim from it.
@@ -125,8 +119,7 @@ class QueueCount:
     paused_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True):
     """How many executions history holds; estimates, some percent off, with `exact` false."""
 
     succeeded: int
@@ -288,5 +281,5 @@ def _info(record: asyncpg.Record) -> ExecutionInfo:
 
 def attempts_of(info: ExecutionInfo) -> list[dict[str, Any]]:
     """The attempts before the present one, oldest first: attempt, pool, started_at, finished_at, error."""
-    found: list[dict[str, Any]] = json.loads(info.attempts) if info.attempts else []
+    found: list[dict[str, Any]] = msgspec.json.decode(info.attempts) if info.attempts else []
     return found

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 from currant_lab.settings import check_schema
 
 __all__ = ["in_schema", "is_repeatable", "statement"]
 
-_DIRECTORY = Path(__file__).parent / "sql"
 
 _REPEATABLE = "-- repeatable"
 """A line of its own in a statement's file: running it twice does no harm, so it is retried when its
@@ -44,4 +42,6 @@ def in_schema(sql: str, schema: str) -> str:
 
 @functools.cache
 def _text(name: str) -> str:
-    return (_DIRECTORY / f"{name}.sql").read_text(encoding="utf-8")
+    from pathlib import Path  # 5 ms of the import
+
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")

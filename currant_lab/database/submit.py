@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+import msgspec
 
 from currant_lab.database.statements import statement
 from currant_lab.errors import CurrantError, InvalidArguments
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["BatchWriter", "NewExecution", "Placement", "insert", "insert_again", "insert_with"]
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True):
     """All of a new execution that its siblings in a map share.
 
     Attributes:
@@ -41,8 +40,7 @@ class Placement:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewExecution:
+class NewExecution(msgspec.Struct, frozen=True):
     """One execution to be written."""
 
     id: bytes
@@ -222,6 +220,8 @@ class BatchWriter:
 
     def _match(self, ids: Iterable[bytes], args: Iterable[bytes]) -> list[bytes]:
         """Each call takes one existing execution with equal arguments, oldest first, or its own new id."""
+        import hashlib  # 2 ms, and only a map taken up again needs it
+
         taken = []
         for own, arg in zip(ids, args, strict=True):
             same = self._existing.get(hashlib.sha256(arg).digest())
