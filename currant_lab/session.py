@@ -16,7 +16,6 @@ from currant_lab.loop import background
 from currant_lab.settings import Settings, load
 
 if TYPE_CHECKING:
-
     from currant_lab.client.client import Client
     from currant_lab.pool.executors import ExecutorChoice
     from currant_lab.pool.pool import Pool, PoolSettings
