@@ -6,7 +6,7 @@ so a percentile read from a bucket's middle is at most about 3 % off. The Rust e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["Histogram", "bucket_of", "bucket_range"]
 
@@ -51,6 +51,22 @@ class Histogram:
             merged[bucket] = merged.get(bucket, 0) + count
         return Histogram(merged)
 
+    def add(self, counts: Iterable[tuple[int, int]]) -> None:
+        """Count what another histogram has counted: its `counts()`."""
+        own = self._counts
+        for bucket, count in counts:
+            own[bucket] = own.get(bucket, 0) + count
+
+    def subtract(self, counts: Iterable[tuple[int, int]]) -> None:
+        """Take back what was added."""
+        own = self._counts
+        for bucket, count in counts:
+            rest = own.get(bucket, 0) - count
+            if rest > 0:
+                own[bucket] = rest
+            else:
+                own.pop(bucket, None)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Histogram) and self._counts == other._counts
 
@@ -68,15 +84,18 @@ class Histogram:
 
     def quantile(self, share: float) -> float:
         """The latency in microseconds below which `share` (0 to 1) of the values lie; nan when empty."""
+        return self.quantiles((share,))[0]
+
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """Several of them, for shares in ascending order."""
         total = len(self)
         if not total:
-            return float("nan")
-        rank = share * total
+            return [float("nan")] * len(shares)
+        found: list[float] = []
         seen = 0
-        low, high = 0, 0
         for bucket, count in self.counts():
             seen += count
             low, high = bucket_range(bucket)
-            if seen >= rank:
-                break
-        return (low + high - 1) / 2
+            while len(found) < len(shares) and seen >= shares[len(found)] * total:
+                found.append((low + high - 1) / 2)
+        return found
