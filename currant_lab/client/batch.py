@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from currant_lab.client.completing import Completed
+from currant_lab.client.drawing import latency_of, read_spans, timeline_of
 from currant_lab.client.ending import error_of, goes_on, use_await, value_of
 from currant_lab.client.frame import frame_of
 from currant_lab.client.futures import call, hold, watch
@@ -20,6 +21,8 @@ from currant_lab.status import Status
 if TYPE_CHECKING:
     from currant_lab.client.client import Client
     from currant_lab.database.submit import Placement
+    from currant_lab.pictures.base import Picture
+    from currant_lab.pictures.spans import Span
 
 __all__ = ["Batch"]
 
@@ -151,6 +154,24 @@ class Batch(Sequence[Execution]):
         values = [value_of(self.job, payloads[own]) if own in payloads else None for own in ids]
         return frame_of([infos.get(own) for own in ids], ids, values, backend)
 
+    def timeline(self) -> Picture:
+        """A picture of which worker ran what, when: a bar for each attempt, in lanes per pool.
+
+        The database doesn't keep which slot of a pool ran what: a lane holds executions that never ran at once.
+
+        Raises:
+            CurrantError: Matplotlib is not installed.
+        """
+        return timeline_of(self.name or self.job, self._owner.run(self._spans()))
+
+    def latency(self) -> Picture:
+        """A picture of how long executions waited, from due to started, and how long they ran.
+
+        Raises:
+            CurrantError: Matplotlib is not installed.
+        """
+        return latency_of(self.name or self.job, self._owner.run(self._spans()))
+
     def cancel(self) -> int:
         """Cancel all that has not ended; returns how many that was."""
         return self._owner.run(self._cancel())
@@ -254,6 +275,9 @@ class Batch(Sequence[Execution]):
         for start in range(0, len(done), _RESULT_PAGE):
             payloads |= await inspect.results(self._owner.database, done[start : start + _RESULT_PAGE])
         return infos, payloads
+
+    async def _spans(self) -> list[Span]:
+        return await read_spans(self._owner.database, list(self._each_id()))
 
     async def _counts(self) -> dict[str, int]:
         database = self._owner.database
