@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 from currant_lab.settings import check_schema
 
@@ -13,6 +14,9 @@ _REPEATABLE = "-- repeatable"
 """A line of its own in a statement's file: running it twice does no harm, so it is retried when its
 connection breaks and nobody knows whether it ran."""
 
+_INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
+"""A line that stands for the text of another file: what several statements have in common is written once."""
+
 
 @functools.cache
 def statement(name: str, schema: str) -> str:
@@ -22,13 +26,18 @@ def statement(name: str, schema: str) -> str:
         CurrantError: the schema's name may not be used.
         FileNotFoundError: there is no such statement.
     """
-    return in_schema(_text(name), schema)
+    return in_schema(_whole(name), schema)
 
 
 @functools.cache
 def is_repeatable(name: str) -> bool:
     """Whether the statement says of itself that it may run twice."""
     return _REPEATABLE in (line.strip() for line in _text(name).splitlines())
+
+
+def _whole(name: str) -> str:
+    """The text of a statement with its parts in their places."""
+    return _INCLUDE.sub(lambda match: _whole(match[1]), _text(name))
 
 
 def in_schema(sql: str, schema: str) -> str:
