@@ -11,6 +11,7 @@ from uuid import UUID
 from currant_lab.cli.base import opened
 from currant_lab.cli.output import print_json, waiting
 from currant_lab.database import inspect
+from currant_lab.errors import InvalidArguments
 
 if TYPE_CHECKING:
     from currant_lab.client.client import Client
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 def run_retry(args: Namespace) -> int:
     """Run failed and cancelled executions again; 1 if it could not be done for one of them."""
+    if args.matching is not None:
+        return _run_matching(args, "retry_matching", "retried")
     with opened(args, writes=True) as client, waiting(f"retrying {len(args.ids)}"):
         again = {UUID(bytes=id) for id in client.retry(args.ids)}
         refused = _others(client, args.ids, again)
@@ -28,6 +31,8 @@ def run_retry(args: Namespace) -> int:
 
 def run_cancel(args: Namespace) -> int:
     """Cancel executions; 1 if one of them had ended already or does not exist."""
+    if args.matching is not None:
+        return _run_matching(args, "cancel_matching", "cancelled")
     with opened(args, writes=True) as client, waiting(f"cancelling {len(args.ids)}"):
         done = client.cancel(args.ids)
         ended, asked = ({UUID(bytes=id) for id in ids} for ids in (done.ended, done.asked))
@@ -48,6 +53,23 @@ def run_resume(args: Namespace) -> int:
     with opened(args, writes=True) as client:
         was_paused = client.resume(args.queue)
     return _tell_queue(args, "resumed", f"resumed {args.queue}" if was_paused else f"{args.queue} was not paused")
+
+
+def _run_matching(args: Namespace, action: str, word: str) -> int:
+    """Act on all that a filter means, and say on how many."""
+    from currant_lab.control import Control
+
+    if not args.matching.line():
+        raise InvalidArguments(
+            "an empty filter means every execution there is: say which, by status:failed for example"
+        )
+    with opened(args, writes=True) as client, waiting("working through them"):
+        done = client.run(getattr(Control(client.database), action)(args.matching))
+    if args.json:
+        print_json({"matching": args.matching.line(), word: done.changed})
+    else:
+        print(f"{word} {done.changed:,}")
+    return 0
 
 
 def _others(client: Client, ids: Sequence[UUID], done: set[UUID]) -> dict[UUID, str]:

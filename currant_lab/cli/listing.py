@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,7 +23,11 @@ from currant_lab.cli.output import (
 )
 from currant_lab.database import inspect
 from currant_lab.database.inspect import ExecutionInfo, attempts_of
+from currant_lab.errors import InvalidArguments
 from currant_lab.status import Status
+
+if TYPE_CHECKING:
+    from currant_lab.database.connect import Database
 
 _SUMMARY = (
     *("job", "queue", "priority", "status", "attempt", "retries", "rescues", "claimed_by", "batch"),
@@ -36,19 +40,40 @@ _SHOWN_BYTES = 2_000
 def run_list(args: Namespace) -> int:
     """List executions, newest first."""
     with opened(args) as client:
-        found = client.run(
-            inspect.list_executions(
-                client.database, status=args.status, job=args.job, queue=args.queue, limit=args.limit
-            )
-        )
+        found = client.run(_matching(client.database, args) if args.filter else _listed(client.database, args))
     if args.json:
         print_json([_summary(info) for info in found])
     elif found:
         columns = ("id", "status", "~job", "~queue", ">try", ">age", ">run", "~error")
         show_table(columns, [_row(info) for info in found])
     else:
-        print("no such executions" if args.status or args.job or args.queue else "there are no executions yet")
+        print(
+            "no such executions"
+            if args.filter or args.status or args.job or args.queue
+            else "there are no executions yet"
+        )
     return 0
+
+
+async def _listed(database: Database, args: Namespace) -> list[ExecutionInfo]:
+    return await inspect.list_executions(database, status=args.status, job=args.job, queue=args.queue, limit=args.limit)
+
+
+async def _matching(database: Database, args: Namespace) -> list[ExecutionInfo]:
+    """Page after page until there are enough, or all has been looked through."""
+    from currant_lab.watch.listing import Listing
+
+    if args.status or args.job or args.queue:
+        raise InvalidArguments("write status:, job: and queue: into the filter, instead of options beside it")
+    listing, place = Listing(database), None
+    found: list[ExecutionInfo] = []
+    while len(found) < args.limit:
+        page = await listing.page(args.filter, after=place, limit=args.limit - len(found))
+        found += page.rows
+        place = page.next
+        if place is None:
+            break
+    return found
 
 
 def run_show(args: Namespace) -> int:

@@ -114,6 +114,9 @@ def _work(commands: Any) -> None:
 def _look(commands: Any) -> None:
     _command(commands, "status", "status.run", "show queues, pools, and what waits for code")
     listing = _command(commands, "list", "listing.run_list", "list executions, newest first")
+    listing.add_argument(
+        "filter", nargs="?", type=words.filter, metavar="FILTER", help="as 'status:failed job:fetch* age>5m \"text\"'"
+    )
     listing.add_argument("--status", choices=[status.value for status in Status])
     listing.add_argument("--job", help="its full name, or the function's")
     listing.add_argument("--queue", type=words.queue)
@@ -124,13 +127,20 @@ def _look(commands: Any) -> None:
 
 def _control(commands: Any) -> None:
     retry = _command(commands, "retry", "control.run_retry", "run failed or cancelled executions again")
-    retry.add_argument("ids", type=words.execution, nargs="+", metavar="ID")
+    _which(retry)
     cancel = _command(commands, "cancel", "control.run_cancel", "cancel executions that have not ended")
-    cancel.add_argument("ids", type=words.execution, nargs="+", metavar="ID")
+    _which(cancel)
     pause = _command(commands, "pause", "control.run_pause", "let nothing be started from a queue any more")
     pause.add_argument("queue", type=words.queue, metavar="QUEUE")
     resume = _command(commands, "resume", "control.run_resume", "let a paused queue go on")
     resume.add_argument("queue", type=words.queue, metavar="QUEUE")
+
+
+def _which(command: argparse.ArgumentParser) -> None:
+    """Either ids, or a filter."""
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("ids", type=words.execution, nargs="*", default=[], metavar="ID")
+    which.add_argument("--matching", type=words.filter, metavar="FILTER", help="all that this means, instead of ids")
 
 
 def _keep(commands: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from argparse import ArgumentTypeError
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from currant_lab.errors import CurrantError, InvalidArguments
@@ -12,7 +13,10 @@ from currant_lab.ids import parse_id
 from currant_lab.jobs import check_name
 from currant_lab.settings import check_schema
 
-__all__ = ["execution", "queue", "queues", "schema", "span", "whole"]
+if TYPE_CHECKING:
+    from currant_lab.watch.criteria import Filter
+
+__all__ = ["execution", "filter", "queue", "queues", "schema", "span", "whole"]
 
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d+)?)\s*(s|m|min|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -24,6 +28,16 @@ def execution(text: str) -> UUID:
         return UUID(bytes=parse_id(text))
     except ValueError:
         raise ArgumentTypeError(f"{text[:60]!r} is no execution's id: `currant list` shows them") from None
+
+
+def filter(text: str) -> Filter:
+    """A filter line."""
+    from currant_lab.watch.filters import parse
+
+    try:
+        return parse(text)
+    except InvalidArguments as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def span(text: str) -> timedelta:

@@ -34,9 +34,11 @@ MAX_ROWS = 200
 Sort = Literal["newest", "oldest", "longest", "soonest", "priority"]
 """`longest` is of those that run, `soonest` of those that are scheduled, `priority` of what waits in one queue."""
 
-_LOOKS = (1_000, 20_000)
-"""Executions that one statement looks at: few first, since mostly they are enough; the second takes about 30 ms."""
-_LOOKS_FOR_WORDS = (500, 5_000)
+_LOOKS = (1_000, 10_000)
+"""Executions that one statement looks at: few first, since mostly they are enough; the second takes up to 60 ms."""
+_MOST_FEW = 20_000
+_LOOKS_DEAR = (500, 5_000)
+"""Where each costs more: words are looked for in all its texts, failures lie scattered over history."""
 _PATIENCE_S = 2.0
 _LOWEST, _HIGHEST = b"\0" * 16, b"\xff" * 16
 _ENDED_BADLY = {Status.FAILED, Status.CANCELLED}
@@ -65,7 +67,8 @@ class Listing:
         limit = min(limit, MAX_ROWS)
         ids: list[bytes] = []
         scanned, place, partial = 0, after, False
-        for look in _LOOKS_FOR_WORDS if filter.words else _LOOKS:
+        is_dear = filter.words or (filter.statuses and set(filter.statuses) <= _ENDED_BADLY)
+        for look in _LOOKS_DEAR if is_dear else _LOOKS:
             found = await self.scan(filter, sort=sort, after=place, look=look, most=limit - len(ids))
             ids += found.ids
             scanned += found.scanned
@@ -82,7 +85,7 @@ class Listing:
         *,
         sort: Sort = "newest",
         after: Place | None = None,
-        look: int = 20_000,
+        look: int = 10_000,
         most: int = 5_000,
     ) -> Found:
         """Look at up to `look` executions for those that a filter means: what pages, counts and acting are made of.
@@ -109,7 +112,7 @@ class Listing:
             UnknownExecution, DatabaseUnavailable: see `page`.
         """
         number, place = 0, None
-        for _ in range(5):
+        for _ in range(10):
             found = await self.scan(filter, after=place, most=most)
             number += found.matching
             place = found.next
@@ -158,8 +161,8 @@ class Listing:
         if not statuses:
             raise InvalidArguments(f"the order {sort!r} is of what is {' or '.join(wanted)}: this filter excludes that")
         rows = after.rank + most
-        record = await self._fetch("list_scan_few", [statuses, *arguments[1:], _LOOKS[1], rows, sort])
-        if record["scanned"] >= _LOOKS[1] and sort not in ("longest", "soonest"):
+        record = await self._fetch("list_scan_few", [statuses, *arguments[1:], _MOST_FEW, rows, sort])
+        if record["scanned"] >= _MOST_FEW and sort not in ("longest", "soonest"):
             return None
         ids = tuple(record["ids"][after.rank :])
         has_more = record["matching"] > rows
@@ -254,6 +257,8 @@ def _batch(record: asyncpg.Record) -> BatchView:
     left = record["running"] + record["waiting"]
     counts = {name: record[name] for name in ("waiting", "running", "failed", "cancelled")}
     done = max(record["size"] - left, 0)
+    if not record["exact"]:
+        done = record["failed"] + record["cancelled"]  # how many of the rest succeeded isn't known
     counts["succeeded"] = max(done - record["failed"] - record["cancelled"], 0)
     share = 1.0 if left == 0 else min(done / record["size"], 1.0) if record["size"] else 0.0
     tells = record["exact"] and done and left

@@ -65,8 +65,8 @@ class FailureGroup(msgspec.Struct, frozen=True):
 
 
 class BatchView(msgspec.Struct, frozen=True):
-    """A batch and how far it is. With `exact` false more wait than were counted: `done_share` (0 to 1) is then at
-    most this. `eta_s` is None while nothing tells."""
+    """A batch and how far it is. With `exact` false more wait than were counted, and how many succeeded isn't known:
+    `counts` and `done_share` (0 to 1) are then at least this. `eta_s` is None while nothing tells."""
 
     id: int
     name: str | None

@@ -35,6 +35,21 @@ def test_cancel_and_retry(shell: Shell, submit: Submit, client: Client) -> None:
     assert shell("retry", second).code == 1
 
 
+def test_all_that_a_filter_means(shell: Shell, submit: Submit) -> None:
+    for number in range(3):
+        submit("my_jobs:double", number, queue="mail")
+    kept = submit("my_jobs:send", "ann")
+    done = shell("cancel", "--matching", "queue:mail", "--json")
+    assert (done.code, done.json) == (0, {"matching": "queue:mail", "cancelled": 3})
+    assert len(shell("list", "status:cancelled job:double", "--json").json) == 3
+    assert [one["id"] for one in shell("list", "job:s*", "--json").json] == [kept]
+    assert shell("retry", "--matching", "status:cancelled").out == "retried 3\n"
+    wrong = shell("list", "status:faild")
+    assert wrong.code == 2
+    assert "did you mean failed? (at character 8)" in wrong.err
+    assert "an empty filter means every execution" in shell("cancel", "--matching", "").err
+
+
 def test_cancel_what_runs(shell: Shell, submit: Submit, worker: Start, client: Client) -> None:
     worker()
     own = submit("my_jobs:endless", str(shell.directory))

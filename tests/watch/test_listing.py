@@ -31,7 +31,8 @@ def _id(number: int) -> bytes:
 def _row(number: int) -> dict[str, Any]:
     status = STATUSES[number % 6]
     return {
-        "id": _id(number), "job": JOBS[number % 4], "queue": ("default", "mail", "a b")[number // 7 % 3], "status": status,
+        "id": _id(number), "job": JOBS[number % 4], "status": status,
+        "queue": ("default", "mail", "a b")[number // 7 % 3],
         "attempt": number % 5, "priority": number % 2,
         "claimed_by": None if status in ("pending", "scheduled") else 1 + number % 2,
         "age": number * 60.0, "args": json.dumps([f"Straße {number}\n", 'say "hi"'], ensure_ascii=False).encode(),
@@ -114,7 +115,7 @@ async def _all(listing: Listing, wanted: Filter, sort: Sort, limit: int) -> list
 
 async def test_every_filter_page_by_page(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing_module, "_LOOKS", (20, 50))  # far fewer than there are: pages that are not full too
-    monkeypatch.setattr(listing_module, "_LOOKS_FOR_WORDS", (20, 30))
+    monkeypatch.setattr(listing_module, "_LOOKS_DEAR", (20, 30))
     listing = Listing(database)
     for line in LINES:
         wanted = parse(line)
