@@ -241,7 +241,7 @@ class Listing:
     async def _read(self, ids: list[bytes]) -> tuple[ExecutionInfo, ...]:
         if not ids:
             return ()
-        records = await self._database.fetch("list_read", ids, min(ids), max(ids))
+        records = await self._database.fetch("list_read", ids)
         by_id = {record["id"]: _info(record) for record in records}
         return tuple(by_id[id] for id in ids if id in by_id)
 

@@ -1,9 +1,11 @@
--- The executions of a page. $1 ids, $2 the smallest, $3 the largest of them
+-- The executions of a page, each looked up by its key: a page may span millions. $1 ids
 -- repeatable
-SELECT id, job, queue, priority, status, attempt, retries, rescues, claimed_by, batch, created_at, due_at,
-       coalesce(started_at, CASE WHEN status = 'running' THEN claimed_at END) AS started_at, finished_at,
-       cancelling, progress, progress_note, source,
-       jsonb_build_object('type', error -> 'type', 'message', left(error ->> 'message', 1000))::text AS error,
-       error IS NULL AS ended_well, NULL::text AS attempts, NULL::text AS logs
-  FROM currant.all_executions
- WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2::uuid AND $3::uuid
+SELECT e.id, e.job, e.queue, e.priority, e.status, e.attempt, e.retries, e.rescues, e.claimed_by, e.batch, e.created_at,
+       e.due_at, coalesce(e.started_at, CASE WHEN e.status = 'running' THEN e.claimed_at END) AS started_at,
+       e.finished_at, e.cancelling, e.progress, e.progress_note, e.source,
+       jsonb_build_object('type', e.error -> 'type', 'message', left(e.error ->> 'message', 1000))::text AS error,
+       e.error IS NULL AS ended_well, NULL::text AS attempts, NULL::text AS logs
+  FROM unnest($1::uuid[]) AS wanted (id)
+ CROSS JOIN LATERAL (
+    SELECT * FROM currant.all_executions AS a WHERE a.id = wanted.id LIMIT 1
+ ) AS e
