@@ -14,7 +14,7 @@ from currant_lab.status import FINAL
 if TYPE_CHECKING:
     from currant_lab.client.batch import Batch
 
-__all__ = ["Progress", "follow"]
+__all__ = ["Progress", "follow", "is_animated"]
 
 _REDRAW_S = 0.25
 """A front end that is sent more than four updates a second only falls behind."""
@@ -123,7 +123,7 @@ class _Drawing:
 
     def __init__(self, state: Progress) -> None:
         self._state = state
-        self._is_animated = _is_animated()
+        self._is_animated = is_animated()
         self._drawn = time.monotonic()
         self._handle: Any = None
         if self._is_animated:
@@ -144,6 +144,7 @@ class _Drawing:
             self._handle.update(self._state)
 
 
-def _is_animated() -> bool:
+def is_animated() -> bool:
+    """Whether displays may be redrawn: not under `CI`; `CURRANT_ANIMATION` as 0 or 1 beats it."""
     wanted = os.environ.get("CURRANT_ANIMATION")
     return wanted != "0" if wanted else not os.environ.get("CI")

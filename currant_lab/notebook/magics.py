@@ -16,7 +16,7 @@ from IPython.utils.text import DollarFormatter
 import currant_lab as currant
 from currant_lab import session
 from currant_lab.client import current
-from currant_lab.notebook import pages, words
+from currant_lab.notebook import pages, panel_live, words
 from currant_lab.notebook.views import View, counted
 
 __all__ = ["magic"]
@@ -177,6 +177,7 @@ _WORDS: dict[str, Callable[[Any, argparse.Namespace], Any]] = {
     "start": _start,
     "stop": _stop,
     "status": _status,
+    "panel": lambda shell, arguments: panel_live.panel(),
     "resize": _resize,
     "pause": _pause,
     "resume": _resume,

@@ -76,6 +76,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     stop.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait for what runs")
 
     word("status", "the pool, the queues, and what waits for code")
+    word("panel", "what this kernel's pool does, live")
     resize = word("resize", "change how many executions may run at once")
     resize.add_argument("workers", type=_number, metavar="N")
     for name, help in (("pause", "let no pool claim from a queue"), ("resume", "let a paused queue go on")):
