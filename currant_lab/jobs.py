@@ -16,7 +16,18 @@ from msgspec.structs import asdict, replace
 
 from currant_lab.errors import InvalidArguments
 
-__all__ = ["MAX_NAME", "Backoff", "JobSpec", "Policy", "Registry", "check_name", "registry"]
+__all__ = [
+    "MAX_NAME",
+    "Backoff",
+    "JobSpec",
+    "Policy",
+    "Registry",
+    "cell_name",
+    "check_name",
+    "registry",
+    "session_of_cell",
+    "version_of_cell",
+]
 
 MAX_NAME = 200
 """Characters a job or queue name may have: a wake-up carries it, and people read it in tables."""
@@ -119,12 +130,14 @@ class JobSpec:
     """One version of a job's function with its policy.
 
     `given_name` is what `@job(name=...)` said. Without it the name is `module:function`, where a function
-    from a notebook cell or a script takes the registry's namespace for its module.
+    from a notebook cell or a script takes the registry's namespace for its module. `given_source` is the text
+    to keep for a function that Currant has made of it.
     """
 
     function: Callable[..., Any]
     policy: Policy
     given_name: str | None = None
+    given_source: str | None = None
     signature: inspect.Signature = field(init=False)
     is_async: bool = field(init=False)
     source: str = field(init=False)
@@ -139,7 +152,7 @@ class JobSpec:
             check_name("job", self.given_name)
         import hashlib
 
-        source = _source(self.function)
+        source = _source(self.function) if self.given_source is None else self.given_source
         set_ = object.__setattr__
         set_(self, "signature", inspect.signature(self.function))
         set_(self, "is_async", inspect.iscoroutinefunction(inspect.unwrap(self.function)))
@@ -242,6 +255,28 @@ def check_name(what: str, name: object) -> str:
     if not name.isprintable():
         raise InvalidArguments(f"{what} {name[:40]!r} contains control or unprintable characters")
     return name
+
+
+def cell_name(namespace: str, session: str, version: str) -> str:
+    """The name of a `%%currant` cell as a job: of one notebook, one session of its kernel, and one text."""
+    return f"{namespace[:100]}:cell-{version}@{session}"
+
+
+def version_of_cell(job: str) -> str | None:
+    """Which text a `%%currant` cell has, from its name; None for every other job."""
+    return _cell_parts(job)[0]
+
+
+def session_of_cell(job: str) -> str | None:
+    """Which session of a kernel a `%%currant` cell belongs to; None for every other job."""
+    return _cell_parts(job)[1]
+
+
+def _cell_parts(job: str) -> tuple[str, str] | tuple[None, None]:
+    version, at, session = job.rpartition(":cell-")[2].partition("@")
+    if ":cell-" in job and at and len(version) == 12 and len(session) == 8 and (version + session).isalnum():
+        return version, session
+    return None, None
 
 
 def _default_namespace() -> str:

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from currant_lab.client import current
+from currant_lab.context import running
 from currant_lab.errors import CurrantError, InvalidArguments, PoolNotRunning
 from currant_lab.jobs import registry
 from currant_lab.loop import background
+from currant_lab.pool.echo import CaptureChoice, check_capture, echoes
 from currant_lab.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def start(
     loop: Literal["thread"] = "thread",
     *,
     schema: str | None = None,
+    capture: CaptureChoice = "log",
 ) -> Pool:
     """Start the pool of this process, or return the one that runs with the same settings.
 
@@ -52,6 +55,8 @@ def start(
         executor: where plain (not async) jobs run: "thread", "process", or any `concurrent.futures.Executor`.
         loop: "thread": the pool has a thread and a loop of its own.
         schema: the schema of Currant's tables; by default `CURRANT_SCHEMA`, else `currant`.
+        capture: where the output of handlers goes: "log", to the log of their execution; "cell": to the cell that
+            submitted them as well, at most 64,000 characters at once and then 16,000 a second for each.
 
     Raises:
         DatabaseUnavailable: the database can't be reached within 5 s, or refuses what is needed.
@@ -73,16 +78,23 @@ def start(
             executor=executor,
             kind=process_kind(),
             payload_limit=wanted.payload_limit,
+            capture=check_capture(capture),
         )
-        running = running_pool()
-        if running is not None:
-            return _same(running, chosen, wanted)
+        known = running_pool()
+        if known is not None:
+            return _same(known, chosen, wanted)
         return _start(chosen, wanted)
 
 
 def stop(drain: bool = True, timeout: float | None = None) -> None:
-    """Stop the pool of this process, if one runs: see `Pool.stop`. Submitting and looking go on working."""
+    """Stop the pool of this process, if one runs: see `Pool.stop`. Submitting and looking go on working.
+
+    Raises:
+        CurrantError: called by a handler, for whose end the stop would wait.
+    """
     global _pool
+    if running() is not None and running_pool() is not None:
+        raise CurrantError("stop() in a handler would wait for that handler: call it from a cell or a script")
     with _lock:
         stopping, _pool = running_pool(), None
     if stopping is not None:
@@ -98,10 +110,10 @@ def pool() -> Pool:
     Raises:
         PoolNotRunning: there is none.
     """
-    running = running_pool()
-    if running is None:
+    found = running_pool()
+    if found is None:
         raise PoolNotRunning("no pool runs in this process: currant.start() or %currant start starts one")
-    return running
+    return found
 
 
 def running_pool() -> Pool | None:
@@ -155,6 +167,7 @@ def _start(chosen: PoolSettings, wanted: Settings) -> Pool:
         raise
     client.has_local_pool = True
     client.on_submitted = starting.wake
+    echoes.default = chosen.capture
     _pool = starting
     return starting
 
@@ -188,9 +201,9 @@ def _open_client() -> Client:
 
 
 def _at_exit() -> None:
-    running = running_pool()
-    if running is not None:
-        background.run(running.close(True, _EXIT_DRAIN_S, _EXIT_SETTLE_S))
+    ending = running_pool()
+    if ending is not None:
+        background.run(ending.close(True, _EXIT_DRAIN_S, _EXIT_SETTLE_S))
     client = current.peek()
     if client is not None:
         client.close()

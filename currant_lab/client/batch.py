@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -126,7 +127,7 @@ class Batch(Sequence[Execution]):
             try:
                 while not self._is_over(watching, on_error):
                     await watch(watching.signal())
-            except KeyboardInterrupt as interrupt:
+            except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
                 interrupt.add_note(self._goes_on())
                 raise
         return self._values(await call(self._payloads()), on_error)

@@ -28,6 +28,7 @@ from currant_lab.errors import CurrantError, InvalidArguments, UnknownExecution
 from currant_lab.ids import new_id, parse_id
 from currant_lab.loop import background
 from currant_lab.outcomes import Outcome
+from currant_lab.pool.echo import echoes
 from currant_lab.settings import Settings
 from currant_lab.values import DEFAULT_LIMIT
 
@@ -170,6 +171,7 @@ class Client:
         if self.is_closed:
             raise CurrantError("this client is closed: currant.start() opens another")
         row = NewExecution(new_id(), placement, args)
+        echoes.note([row.id])
         handle = Execution(self, row.id, placement)
         if self.has_local_pool:
             self._live[row.id] = handle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
@@ -60,7 +61,7 @@ class Completed:
                     break
                 try:
                     await watch(watching.signal(), self._rest(deadline))
-                except KeyboardInterrupt as interrupt:
+                except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
                     interrupt.add_note(batch._goes_on())
                     raise
                 except TimeoutError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +15,7 @@ from currant_lab.client.futures import call, hold, watch
 from currant_lab.client.waiting import UNKNOWN
 from currant_lab.context import Running, running
 from currant_lab.database.inspect import RESULT_INLINE, Ended, ExecutionInfo
+from currant_lab.jobs import version_of_cell
 from currant_lab.loop import background
 from currant_lab.outcomes import ErrorInfo
 from currant_lab.status import FINAL, Status
@@ -140,9 +142,18 @@ class Execution:
         return self._read().progress_note
 
     @property
+    def version(self) -> str | None:
+        """Which version of the job's source it ran (a hash), once it has ended; of a `%%currant` cell at once."""
+        return self._read().source or version_of_cell(self.job)
+
+    @property
     def source(self) -> str | None:
-        """The version of the job's source that it ran, once it has ended."""
-        return self._read().source
+        """The text of the version it ran, once it has ended; of a `%%currant` cell at once."""
+        version = self.version
+        if version is None:
+            return None
+        found: str | None = self._owner.run(self._owner.database.fetchval("source_find", version))
+        return found
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end, and return what the handler returned.
@@ -241,6 +252,10 @@ class Execution:
         """The client to ask; in a forked child another than the one the handle was made with."""
         return self._client.of_this_process()
 
+    def _is_pending(self) -> bool:
+        """Whether nobody runs it now, though somebody should, as far as was read last."""
+        return (self._info or self._read()).status in (Status.PENDING, Status.SCHEDULED)
+
     def _has_ended(self) -> bool:
         return self._ended is not None and self._ended.status != UNKNOWN
 
@@ -263,7 +278,7 @@ class Execution:
             with self._owner.waits.watching([self._id]) as watching:
                 try:
                     await watch(watching.signal())
-                except KeyboardInterrupt as interrupt:
+                except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:  # a kernel's interrupt is either
                     interrupt.add_note(goes_on(f"execution {self.id} goes on", f'currant.get("{self.id}").cancel()'))
                     raise
             self._ended = watching.take()[-1]

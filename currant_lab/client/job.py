@@ -19,6 +19,7 @@ from currant_lab.database.submit import Placement
 from currant_lab.errors import InvalidArguments
 from currant_lab.jobs import Backoff, JobSpec, Policy, check_name, registry
 from currant_lab.loop import background
+from currant_lab.pool.echo import CaptureChoice, check_capture, submitting
 from currant_lab.values import encode_args
 
 __all__ = ["Job", "job", "set_on_redefine"]
@@ -49,6 +50,7 @@ class Job(Generic[P, R]):
         self._delay = 0.0
         self._at: datetime | None = None
         self._connection: Any = None
+        self._capture: CaptureChoice | None = None
         functools.update_wrapper(self, spec.function)
 
     @property
@@ -74,6 +76,7 @@ class Job(Generic[P, R]):
         delay: float | None = None,
         at: datetime | None = None,
         connection: Any = None,
+        capture: CaptureChoice | None = None,
         **policy: Any,
     ) -> Job[P, R]:
         """The same job with other options for what is submitted through it.
@@ -82,6 +85,8 @@ class Job(Generic[P, R]):
             delay: seconds until it is due, by the database's clock.
             at: the moment it is due, timezone-aware.
             connection: an asyncpg connection whose transaction `submit` joins; its result is then to be awaited.
+            capture: "cell" shows what handlers print in the cell that submits, too; "log" only keeps it. By default
+                as `start(capture=...)` says.
             **policy: `queue`, `priority`, `retries`, `backoff`, `timeout`, as in `@job`.
 
         Raises:
@@ -98,6 +103,8 @@ class Job(Generic[P, R]):
             other._delay, other._at = 0.0, _checked_moment(at)
         if connection is not None:
             other._connection = connection
+        if capture is not None:
+            other._capture = check_capture(capture)
         return other
 
     def submit(self, /, *args: Any, connection: Any = None, **kwargs: Any) -> Any:
@@ -121,7 +128,8 @@ class Job(Generic[P, R]):
         encoded = encode_args(self.spec, args, kwargs, client.payload_limit)
         if connection is not None:
             return client.submit_with(connection, self._placement(), encoded)
-        return client.submit(self._placement(), encoded)
+        with submitting(self._capture):
+            return client.submit(self._placement(), encoded)
 
     async def asubmit(self, /, *args: Any, **kwargs: Any) -> Execution:
         """`submit` from async code, on any loop. Many at once share a statement and a commit."""
@@ -130,7 +138,8 @@ class Job(Generic[P, R]):
             return await submitted
         client = current.get()
         encoded = encode_args(self.spec, args, kwargs, client.payload_limit)
-        return await client.asubmit(self._placement(), encoded)
+        with submitting(self._capture):
+            return await client.asubmit(self._placement(), encoded)
 
     def map(self, /, *iterables: Iterable[Any], batch: str | None = None) -> Batch:
         """Write one execution per call, as `map(function, *iterables)` would make them; all of them or none.
@@ -148,11 +157,13 @@ class Job(Generic[P, R]):
         """
         if background.is_current:
             raise use_await("use `await job.amap(...)`")
-        return run_steps(self._map_steps(iterables, batch))
+        with submitting(self._capture):
+            return run_steps(self._map_steps(iterables, batch))
 
     async def amap(self, /, *iterables: Iterable[Any], batch: str | None = None) -> Batch:
         """`map` from async code, on any loop."""
-        return await arun_steps(self._map_steps(iterables, batch))
+        with submitting(self._capture):
+            return await arun_steps(self._map_steps(iterables, batch))
 
     def _map_steps(self, iterables: tuple[Iterable[Any], ...], batch: str | None) -> Steps[Batch]:
         if not iterables:

@@ -15,6 +15,7 @@ from currant_lab.database.submit import BatchWriter, Placement
 from currant_lab.errors import CurrantError, DatabaseUnavailable
 from currant_lab.ids import new_ids
 from currant_lab.jobs import JobSpec
+from currant_lab.pool.echo import echoes
 from currant_lab.values import encode_args
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def _stream(
     try:
         ids = bytearray()
         for chunk in chunks:
-            ids += b"".join((yield writer.write(new_ids(len(chunk)), chunk)))
+            new = new_ids(len(chunk))
+            echoes.note(new)
+            ids += b"".join((yield writer.write(new, chunk)))
         wake = yield writer.commit()
     except BaseException as error:  # noqa: BLE001 - an interrupt too: what was written is undone
         explained = yield _leave(writer, error)
@@ -118,6 +121,7 @@ async def _write_kept(
     from asyncpg import UniqueViolationError
 
     ids = new_ids(len(args)) if args else []
+    echoes.note(ids)
     try:
         return await _write_once(client, placement, name, ids, args)
     except DatabaseUnavailable as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from currant_lab import session
 from currant_lab.client.job import set_on_redefine
 from currant_lab.errors import CurrantError
 from currant_lab.jobs import registry
+from currant_lab.notebook import echoing
+from currant_lab.notebook.completing import Completer
 from currant_lab.notebook.views import View, printable
 
 __all__ = ["load", "unload"]
@@ -29,11 +32,13 @@ def load(shell: Any) -> None:
     """Add `%currant`, the reprs and the short errors to a shell, and take the notebook's own name for its jobs."""
     from currant_lab.notebook.magics import magic
 
-    shell.register_magic_function(magic(shell), "line", "currant")
+    shell.register_magic_function(magic(shell), "line_cell", "currant")
     for module, name, page in _SHOWN:
         shell.display_formatter.formatters["text/html"].for_type_by_name(module, name, _html(page))
     setattr(CurrantError, _RENDER, _renderer(shell))
     set_on_redefine(_tell)
+    echoing.begin(shell)
+    _add_helpers(shell)
     if session.running_pool() is None and session.process_kind() == "kernel":
         # What is submitted before the pool starts must have the name that the pool will look for.
         registry.set_namespace(session.settings().name or session.default_name())
@@ -41,17 +46,41 @@ def load(shell: Any) -> None:
 
 def unload(shell: Any) -> None:
     """Take away what `load` has added, and stop the pool; what runs has 2 s to end, and is given back otherwise."""
-    shell.magics_manager.magics["line"].pop("currant", None)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("currant", None)
     for module, name, _ in _SHOWN:
         for known in ((module, name), getattr(sys.modules.get(module), name, None)):
             formatter = shell.display_formatter.formatters["text/html"]
             formatter.deferred_printers.pop(known, None)
             formatter.type_printers.pop(known, None)
+    echoing.end(shell)
+    _take_helpers(shell)
     if hasattr(CurrantError, _RENDER):
         delattr(CurrantError, _RENDER)
     set_on_redefine(None)
     if not _is_reload():
         session.stop(timeout=_UNLOAD_DRAIN_S)
+
+
+def _add_helpers(shell: Any) -> None:
+    if getattr(shell, _COMPLETER, None) is None:
+        completer = Completer(shell)
+        completer.install()
+        setattr(shell, _COMPLETER, completer)
+        shell.input_transformers_cleanup.insert(0, word_help)
+
+
+def _take_helpers(shell: Any) -> None:
+    completer = getattr(shell, _COMPLETER, None)
+    if completer is not None:
+        completer.remove()
+        delattr(shell, _COMPLETER)
+        shell.input_transformers_cleanup.remove(word_help)
+
+
+def word_help(lines: list[str]) -> list[str]:
+    """`%currant start?` means `%currant start -h`: IPython would look for an object of that name."""
+    return [_HELP.sub(r"\1 -h", line) for line in lines] if len(lines) == 1 else lines
 
 
 def _is_reload() -> bool:
@@ -80,6 +109,9 @@ def _html(page: str) -> Callable[[Any], str | None]:
 
     return render
 
+
+_COMPLETER = "_currant_completer"
+_HELP = re.compile(r"^(\s*%currant\s+[a-z]+)\s*\?+\s*$")
 
 _RENDER = "_render_traceback_"
 """The method by which IPython lets an exception say how it is shown."""

@@ -16,8 +16,11 @@ from IPython.utils.text import DollarFormatter
 import currant_lab as currant
 from currant_lab import session
 from currant_lab.client import current
-from currant_lab.notebook import pages, panel_live, words
+from currant_lab.jobs import session_of_cell
+from currant_lab.notebook import cells, pages, panel_live, words
+from currant_lab.notebook.sessions import SESSION
 from currant_lab.notebook.views import View, counted
+from currant_lab.pool import echo
 
 __all__ = ["magic"]
 
@@ -25,7 +28,12 @@ __all__ = ["magic"]
 def magic(shell: Any) -> Callable[[str], Any]:
     """The function behind `%currant` for an IPython shell."""
 
-    def currant(line: str) -> Any:
+    def currant(line: str, cell: str | None = None) -> Any:
+        if cell is not None:
+            try:
+                return _cell(shell, words.parse_cell(line), line, cell)
+            except words.Told:
+                return None
         line = line.strip().removesuffix(";")  # silences the output, as everywhere in IPython
         word, _, rest = line.partition(" ")
         try:
@@ -59,6 +67,7 @@ def _start(shell: Any, arguments: argparse.Namespace) -> Any:
         executor=arguments.executor,
         loop=arguments.loop,
         schema=arguments.schema,
+        capture="cell" if arguments.echo else "log",
     )
 
 
@@ -112,7 +121,13 @@ def _logs(shell: Any, arguments: argparse.Namespace) -> View:
 
 
 def _retry(shell: Any, arguments: argparse.Namespace) -> View:
-    for execution in (chosen := [_execution(shell, id) for id in arguments.ids]):
+    chosen = [_execution(shell, id) for id in arguments.ids]
+    if len(chosen) == 1 and (text := cells.again(shell, chosen[0])) is not None:
+        return View("Its kernel has ended. Its text is in the next cell: run it to go on.", texts=[("cell", text)])
+    for execution in chosen:
+        if session_of_cell(execution.job) not in (None, SESSION):
+            raise UsageError(f"%currant retry: {execution.id} is a cell of another kernel: retry it alone")
+    for execution in chosen:
         execution.retry()
     return View(f"{counted(len(chosen))} will run again.")
 
@@ -125,18 +140,43 @@ def _cancel(shell: Any, arguments: argparse.Namespace) -> View:
 
 
 def _submit(shell: Any, arguments: argparse.Namespace) -> Any:
-    name = arguments.variable
-    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
-        raise UsageError(f"%currant submit: {name!r} can't be a variable")
+    name = _variable("%currant submit", arguments)
     job, call = _job_call(shell, arguments.call)
     wanted = {key: getattr(arguments, key) for key in ("queue", "priority", "delay")}
     submit = job.options(**{key: value for key, value in wanted.items() if value is not None}).submit
     code = compile(ast.fix_missing_locations(call), "<%currant submit>", "eval")
-    execution = eval(code, shell.user_ns, {_SUBMIT: submit})  # noqa: S307 - the cell's own code
+    with echo.submitting("cell" if arguments.echo else None):
+        execution = eval(code, shell.user_ns, {_SUBMIT: submit})  # noqa: S307 - the cell's own code
     if name is None:
         return execution
     shell.user_ns[name] = execution
     return None
+
+
+def _variable(prog: str, arguments: argparse.Namespace) -> str | None:
+    name: str | None = arguments.variable
+    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
+        raise UsageError(f"{prog}: {name!r} can't be a variable")
+    return name
+
+
+def _cell(shell: Any, arguments: argparse.Namespace, line: str, body: str) -> Any:
+    name = _variable("%%currant", arguments)
+    if session.running_pool() is None:
+        raise UsageError("%%currant: no pool runs in this kernel: `%currant start` starts one. Nothing was submitted")
+    queue = arguments.queue or currant.pool().queues[0]
+    if queue not in currant.pool().queues:
+        raise UsageError(f"%%currant: this kernel's pool does not work on queue {queue!r}, and no other has the cell")
+    end_old = cells.settle_old(current.get(), arguments.again) if arguments.again else None
+    with echo.submitting("cell" if arguments.echo else None):
+        execution = cells.submit(shell, line, body, queue=queue, priority=arguments.priority or 0)
+    if end_old is not None:
+        end_old()
+    if name is not None:
+        shell.user_ns[name] = execution
+    if arguments.wait:
+        return execution.result()
+    return execution if name is None else None
 
 
 _SUBMIT = "__currant_submit"

@@ -10,7 +10,8 @@ from currant_lab.client.client import Client
 from currant_lab.client.handles import Execution
 from currant_lab.database import serving
 from currant_lab.errors import InvalidArguments
-from currant_lab.jobs import registry
+from currant_lab.jobs import registry, session_of_cell
+from currant_lab.notebook.sessions import SESSION, interrupted
 from currant_lab.notebook.views import View, counted, moment
 
 if TYPE_CHECKING:
@@ -55,8 +56,18 @@ def _waiting(client: Client) -> list[str]:
         return await serving.waiting(client.database, await serving.pools(client.database))
 
     sentences = []
-    for group in client.run(look()):
-        if group.served or group.paused:
+    groups = client.run(look())
+    lost = [group for group in groups if session_of_cell(group.job) not in (None, SESSION) and not group.known]
+    for group in lost:
+        ids = [str(one.id) for one in client.executions(status="pending", job=group.job, limit=3)]
+        notebook = group.job.rpartition(":")[0]
+        sentences.append(
+            f"{counted(group.count)} of a cell of {notebook} interrupted by the end of its kernel: "
+            + ", ".join(f"`%currant retry {id}`" for id in ids)
+            + " puts the cell's text into a new cell."
+        )
+    for group in groups:
+        if group.served or group.paused or group in lost:
             continue
         count = f"{'' if group.exact else 'at least '}{group.count:,}"
         wait = "waits" if group.count == 1 else "wait"
@@ -114,7 +125,7 @@ def execution(shown: Execution, *, whole: bool = False) -> View:
     error = shown.error
     facts: list[tuple[str, object]] = [
         ("job", shown.job),
-        ("status", shown.status.value),
+        ("status", _status(shown, interrupted(shown._owner, [shown]))),
         ("queue", shown.queue),
         ("attempt", shown.attempt),
         ("created", shown.created_at),
@@ -126,9 +137,13 @@ def execution(shown: Execution, *, whole: bool = False) -> View:
         facts.append(("error", _short(f"{error.type}: {error.message}" if error.message else error.type)))
     texts = []
     if whole:
-        if shown.source:
-            facts.append(("version", shown.source))
-        parts = (("traceback", error.traceback if error else ""), ("log", shown.logs))
+        if shown.version:
+            facts.append(("version", shown.version))
+        parts = (
+            ("source", shown.source or ""),
+            ("traceback", error.traceback if error else ""),
+            ("log", shown.logs),
+        )
         texts = [(heading, text) for heading, text in parts if text]
     return View(f"Execution {shown.id}", facts=facts, texts=texts)
 
@@ -164,11 +179,16 @@ def listing(found: Sequence[Execution], limit: int) -> View:
     """Executions as a table."""
     if not found:
         return View("There are no such executions.")
+    lost = interrupted(found[0]._owner, found)
     return View(
         f"{counted(len(found))}, newest first" + (" (--limit N shows more)" if len(found) == limit else ""),
         columns=("id", "job", "status", "attempt", "created", "error"),
-        rows=[(one.id, one.job, one.status.value, one.attempt, moment(one.created_at), _error(one)) for one in found],
+        rows=[(one.id, one.job, _status(one, lost), one.attempt, moment(one.created_at), _error(one)) for one in found],
     )
+
+
+def _status(one: Execution, lost: set[Execution]) -> str:
+    return "interrupted" if one in lost else one.status.value
 
 
 def _error(one: Execution) -> str:
@@ -181,7 +201,7 @@ def _short(text: str) -> str:
 
 def jobs() -> View:
     """The jobs this kernel can run."""
-    specs = sorted(registry.specs().items())
+    specs = [(name, spec) for name, spec in sorted(registry.specs().items()) if session_of_cell(name) is None]
     if not specs:
         return View("No job is defined in this kernel: put @job before a function.")
     return View(

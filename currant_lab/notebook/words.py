@@ -11,7 +11,9 @@ from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
-__all__ = ["Told", "help_text", "parse", "split_call"]
+from currant_lab.status import Status
+
+__all__ = ["Told", "flags", "help_text", "known_words", "parse", "parse_cell", "split_call"]
 
 
 class Told(Exception):
@@ -20,13 +22,26 @@ class Told(Exception):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}. `{self.prog} -h` tells more")
+        raise UsageError(f"{self.prog}: {message}{self._hint(message)}. `{self.prog} -h` tells more")
+
+    def _hint(self, message: str) -> str:
+        """For a flag or a choice that is nearly one: which."""
+        written = re.search(r"unrecognized arguments: (--?[\w-]+)|invalid choice: '([^']*)'", message)
+        if written is None:
+            return ""
+        known = list(self._option_string_actions) if written[1] else _choices(self)
+        close = difflib.get_close_matches(written[1] or written[2], known, n=1)
+        return f"; did you mean `{close[0]}`?" if close else ""
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise Told
 
     def print_help(self, file: Any = None) -> None:
         sys.stdout.write(self.format_help())
+
+
+def _choices(parser: argparse.ArgumentParser) -> list[str]:
+    return [str(choice) for action in parser._actions for choice in action.choices or ()]
 
 
 def _number(text: str) -> int:
@@ -71,6 +86,8 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     start.add_argument("--executor", choices=("thread", "process"), default="thread", help="where plain jobs run")
     start.add_argument("--loop", choices=("thread",), default="thread", help="where the pool's loop runs")
 
+    start.add_argument("--echo", action="store_true", help="show what handlers print in the cell that submitted them")
+
     stop = word("stop", "stop the pool: what runs ends first, what waits stays in the database")
     stop.add_argument("--no-drain", action="store_true", help="cancel what runs and give it back")
     stop.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait for what runs")
@@ -84,7 +101,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
 
     word("jobs", "the jobs that this kernel can run")
     listing = word("list", "executions, newest first")
-    listing.add_argument("--status", metavar="S", help="scheduled, waiting, pending, running, succeeded, failed, ...")
+    listing.add_argument("--status", choices=[str(status) for status in Status], metavar="S", help="its status")
     listing.add_argument("--job", metavar="J", help="a full name, or the function's")
     listing.add_argument("--queue", metavar="Q")
     listing.add_argument("--limit", type=_number, default=20, metavar="N", help="how many at most (20)")
@@ -98,11 +115,29 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     submit.add_argument("--priority", type=_number, metavar="P", help="higher ones go first")
     submit.add_argument("--delay", type=_seconds, metavar="S", help="seconds until it is due")
     submit.add_argument("--as", dest="variable", metavar="NAME", help="the variable that keeps the execution")
+    submit.add_argument("--echo", action="store_true", help="show here what it prints; its log has it anyway")
     submit.add_argument("call", metavar="CALL", help="a call of a job, as Python")
     return main, words
 
 
+def _build_cell() -> _Parser:
+    cell = _Parser(
+        prog="%%currant",
+        description="Run the cell's body as one durable execution in the background, against this notebook's names.",
+        epilog="Its last expression is the result. It belongs to this kernel: after a restart it is shown as "
+        "interrupted, with its text, to be run again.",
+    )
+    cell.add_argument("--queue", metavar="Q", help="one that this kernel's pool works on")
+    cell.add_argument("--priority", type=_number, metavar="P", help="higher ones go first")
+    cell.add_argument("--as", dest="variable", metavar="NAME", help="the variable that keeps the execution")
+    cell.add_argument("--wait", action="store_true", help="wait for the end, and show the result")
+    cell.add_argument("--echo", action="store_true", help="show here what it prints; its log has it anyway")
+    cell.add_argument("--again", metavar="ID", help="in place of this execution, which was interrupted")
+    return cell
+
+
 _main, _words = _build()
+_cell = _build_cell()
 
 
 def help_text() -> str:
@@ -117,15 +152,35 @@ def parse(line: str) -> argparse.Namespace:
         UsageError: they make no sense; the message says which and what would.
         Told: they asked for help, which has been shown.
     """
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise UsageError(f"%currant: {str(error).lower()} in {line!r}") from None
+    words = _split("%currant", line)
     if not words:
         _main.print_help()
         raise Told
     _check_word(words[0])
-    return _main.parse_args(words)
+    return _parsed(words)
+
+
+def _split(prog: str, line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"{prog}: {str(error).lower()} in {line!r}") from None
+
+
+def parse_cell(line: str) -> argparse.Namespace:
+    """The flags behind `%%currant`; raises as `parse`."""
+    return _cell.parse_args(_split("%%currant", line))
+
+
+def flags(word: str | None) -> list[str]:
+    """The flags of a sub-command, or of `%%currant` for None; for completion."""
+    parser = _cell if word is None else _words.get(word)
+    return [] if parser is None else [flag for flag in parser._option_string_actions if flag.startswith("--")]
+
+
+def known_words() -> list[str]:
+    """The sub-commands."""
+    return list(_words)
 
 
 _OPTION = re.compile(r"""(?:-h\b|--[a-z-]+(?:(?:=|\s+)(?:"[^"]*"|'[^']*'|[^\s"']+))?)(?:\s+|$)""")
@@ -137,7 +192,15 @@ def split_call(rest: str) -> argparse.Namespace:
     while found := _OPTION.match(call):
         options += shlex.split(found.group())
         call = call[found.end() :]
-    return _main.parse_args(["submit", *options, *(["--", call] if call else [])])
+    return _parsed(["submit", *options, *(["--", call] if call else [])])
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    """Parse; what is left over is told by the sub-command, which knows its own flags."""
+    found, rest = _main.parse_known_args(words)
+    if rest:
+        _words[words[0]].error(f"unrecognized arguments: {' '.join(rest)}")
+    return found
 
 
 def _check_word(word: str) -> None:

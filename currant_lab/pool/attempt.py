@@ -17,6 +17,7 @@ from currant_lab.jobs import JobSpec, Policy
 from currant_lab.outcomes import ErrorInfo, Outcome
 from currant_lab.pool.capture import Log, current_log
 from currant_lab.pool.describe import describe, message_of
+from currant_lab.pool.echo import echoes
 from currant_lab.pool.engine import Claimed
 from currant_lab.pool.executors import HandlerExecutor
 from currant_lab.pool.remote import COROUTINE, ShippedResult
@@ -50,7 +51,7 @@ class Attempt:
         self.policy = policy
         self.done = done
         self.running = Running(claimed.id, claimed.job, claimed.queue, claimed.attempt, claimed.token, claimed.batch)
-        self.log = Log()
+        self.log = Log(echoes.of(claimed.id))
         self.ended_by: str | None = None
         self.limit: asyncio.TimerHandle | None = None
         self.payload_limit = values.DEFAULT_LIMIT
@@ -118,6 +119,8 @@ class Attempt:
         """Hand the outcome over, on the loop."""
         if self.limit is not None:
             self.limit.cancel()
+        if self.log.echo is not None:
+            self.log.echo.end()
         self.done(self, outcome)
 
     def _run_us(self) -> int:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import sys
 from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, TextIO
 
 from currant_lab.pool.describe import storable_text
+from currant_lab.pool.echo import Echo
+from currant_lab.pool.redirects import Redirects, redirected
 
-__all__ = ["Capture", "Log", "current_log"]
+__all__ = ["Capture", "Log", "current_log", "original_of"]
+
+_LOOK_S = 0.1
 
 HEAD_CHARS = 8_000
 TAIL_CHARS = 56_000
@@ -21,17 +27,24 @@ TAIL_CHARS = 56_000
 class Log:
     """A bounded text: 100 MB of prints cost 64,000 characters."""
 
-    __slots__ = ("_head", "_head_size", "_tail", "_tail_size", "written")
+    __slots__ = ("_head", "_head_size", "_tail", "_tail_size", "echo", "written")
 
-    def __init__(self) -> None:
+    def __init__(self, echo: Echo | None = None) -> None:
+        self.echo = echo
         self._head: list[str] = []
         self._head_size = 0
         self._tail: deque[str] = deque()
         self._tail_size = 0
         self.written = 0
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, stream: str = "stdout") -> None:
         """Append `text`; the middle of the whole is forgotten when it grows too long."""
+        if self.echo is not None:
+            self.echo.write(stream, text)
+        self.keep(text)
+
+    def keep(self, text: str) -> None:
+        """`write`, without an echo."""
         self.written += len(text)
         room = HEAD_CHARS - self._head_size
         if room > 0:
@@ -60,17 +73,28 @@ class Log:
 current_log: ContextVar[Log | None] = ContextVar("currant_log", default=None)
 
 
+def original_of(stream: Any) -> Any:
+    """What a stand-in stands for; any other stream itself."""
+    while isinstance(stream, _Stream):
+        stream = stream.original
+    return stream
+
+
 class _Stream(io.TextIOBase):
     """Stands in for sys.stdout or sys.stderr: writes to the log of the running execution, if there is one."""
 
-    def __init__(self, original: TextIO) -> None:
+    def __init__(self, name: str, original: TextIO) -> None:
+        self.standard = name
         self.original = original
 
     def write(self, text: str) -> int:
         log = current_log.get()
         if log is None:
             return self.original.write(text)
-        log.write(text)
+        own = (redirected.get() or {}).get(self.standard)
+        if own is not None:
+            return int(own.write(text))
+        log.write(text, self.standard)
         return len(text)
 
     def flush(self) -> None:
@@ -108,29 +132,49 @@ class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         log = current_log.get()
         if log is not None:
-            log.write(self.format(record) + "\n")
+            log.write(self.format(record) + "\n", "stderr")
 
 
 class Capture:
-    """Puts the stand-ins in place while a pool runs."""
+    """Keeps the stand-ins in place while a pool runs, whoever replaces the streams meanwhile."""
 
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
         self._handler = _LogHandler()
+        self._redirects = Redirects(lambda: current_log.get() is not None, self.keep)
+        self._timer: asyncio.TimerHandle | None = None
 
     def install(self) -> None:
         """Replace sys.stdout and sys.stderr, and listen to the root logger."""
-        for name in ("stdout", "stderr"):
-            original = getattr(sys, name)
-            if original is not None and not isinstance(original, _Stream):
-                self._streams[name] = _Stream(original)
-                setattr(sys, name, self._streams[name])
+        self.keep()
+        self._redirects.install()
         logging.getLogger().addHandler(self._handler)
 
+    def keep(self) -> None:
+        """Stand in for a stream that somebody has put in place since."""
+        for name in ("stdout", "stderr"):
+            present = getattr(sys, name)
+            if present is not None and not isinstance(present, _Stream):
+                self._streams[name] = _Stream(name, present)
+                setattr(sys, name, self._streams[name])
+
+    def watch(self, is_busy: Callable[[], object]) -> None:
+        """A handler starts: `keep` now, and ten times a second while any runs. On the pool's loop."""
+        self.keep()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look, is_busy)
+
+    def _look(self, is_busy: Callable[[], object]) -> None:
+        self._timer = None
+        if is_busy():
+            self.watch(is_busy)
+
     def remove(self) -> None:
-        """Put back what was there, unless somebody has replaced it since."""
-        for name, stream in self._streams.items():
-            if getattr(sys, name) is stream:
-                setattr(sys, name, stream.original)
+        """Put back what was there. A stand-in that somebody else holds passes everything on."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._redirects.remove()
+        for name in ("stdout", "stderr"):
+            setattr(sys, name, original_of(getattr(sys, name)))
         self._streams.clear()
         logging.getLogger().removeHandler(self._handler)

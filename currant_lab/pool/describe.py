@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 from types import TracebackType
 
 from currant_lab.outcomes import ErrorInfo
@@ -12,6 +13,9 @@ __all__ = ["describe", "message_of", "storable_text"]
 _TRIES = 5
 """Formatting parses the failing line, and the parser of Python 3.11 gives up with SystemError when another thread
 parses at the same moment."""
+
+_OWN = frozenset(str(Path(__file__).parent.parent / part) for part in ("notebook/cells.py", "pool/threads.py"))
+"""Files whose frames stand between an attempt and the code of a `%%currant` cell."""
 
 MAX_MESSAGE = 4_000
 MAX_TRACEBACK = 32_000
@@ -63,6 +67,8 @@ def _traceback(error: BaseException, own_frames: int) -> str:
     for _ in range(own_frames):
         if frames is not None and frames.tb_next is not None:
             frames = frames.tb_next
+    while frames is not None and frames.tb_next is not None and frames.tb_frame.f_code.co_filename in _OWN:
+        frames = frames.tb_next
     for _ in range(_TRIES):
         try:
             return "".join(traceback.format_exception(type(error), error, frames)).rstrip()

@@ -19,6 +19,7 @@ from currant_lab.outcomes import ErrorInfo, Outcome
 from currant_lab.pool import engine as rust
 from currant_lab.pool.attempt import CANCEL, LOST
 from currant_lab.pool.capture import Capture
+from currant_lab.pool.echo import CaptureChoice
 from currant_lab.pool.executors import ExecutorChoice, HandlerExecutor
 from currant_lab.pool.reporter import Reporter
 from currant_lab.pool.runner import Runner
@@ -49,6 +50,7 @@ class PoolSettings:
     executor: ExecutorChoice = "thread"
     kind: str = "script"
     payload_limit: int = DEFAULT_PAYLOAD_LIMIT
+    capture: CaptureChoice = "log"
 
     def __post_init__(self) -> None:
         check_name("name", self.name)
@@ -296,6 +298,7 @@ class Pool:
                 return
 
     def _started(self, spec: JobSpec) -> None:
+        self._capture.watch(self._runner.attempts)
         self._reporter.started(spec)
 
     def _settle(self, outcome: Outcome) -> None:
