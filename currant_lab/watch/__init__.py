@@ -1,8 +1,7 @@
 """What goes on in a database, to look at: the numbers behind every dashboard of Currant.
 
 - `board.Board`: the state, fed with events and snapshots; no I/O, no clock.
-- `live.Live`: a board that follows a database.
-- `recording.Recorder`, `recording.Replay`: the same kept in a file, and played again.
+- `snapshot.Snapshot`: the database's own numbers, that a board is held against.
 - `views`: what a board shows, as frozen values.
 
 Latencies are histograms that are merged, so percentiles over several pools are percentiles of all their executions.
