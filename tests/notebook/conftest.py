@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
 
 from tests.conftest import Leased
+from tests.notebook.versions import python_of
 
 _PATIENCE_S = 30
 
@@ -46,10 +48,17 @@ class Cell:
 class Kernel:
     """An IPython kernel in a process of its own, as JupyterLab starts one for the notebook `path`."""
 
-    def __init__(self, env: dict[str, str], path: str) -> None:
-        self.manager, self.client = start_new_kernel(
+    def __init__(self, env: dict[str, str], path: str, version: str = "newest") -> None:
+        self.manager = KernelManager()
+        self.manager._kernel_spec = KernelSpec(
+            argv=[python_of(version), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        )
+        self.manager.start_kernel(
             env=env | {"JPY_SESSION_NAME": path, "CURRANT_ANIMATION": "1"}, stderr=subprocess.DEVNULL
         )
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=_PATIENCE_S)
 
     def run(self, code: str) -> Cell:
         """Run a cell that is to succeed."""
@@ -127,8 +136,8 @@ def kernels(leased: Leased) -> Iterator[Callable[[str], Kernel]]:
     """Starts kernels that use the leased schema; they are ended after the test."""
     begun: list[Kernel] = []
 
-    def start(path: str = "/home/ada/Field notes.ipynb") -> Kernel:
-        begun.append(Kernel(leased.env, path))
+    def start(path: str = "/home/ada/Field notes.ipynb", version: str = "newest") -> Kernel:
+        begun.append(Kernel(leased.env, path, version))
         return begun[-1]
 
     yield start
