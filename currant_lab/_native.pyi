@@ -196,6 +196,8 @@ class Engine:
     ) -> int:
         """Buffer an outcome and return its ticket, a counter from 1. `status` is a final one or `retry`,
         `error` is JSON, `delay` the seconds before a retry."""
+    def forget(self, id: bytes, token: int) -> None:
+        """The worker of a lost claim is free again, and has no outcome; counted as stale."""
     def news(self) -> News: ...
     def set_jobs(self, names: Sequence[str]) -> None:
         """The job names this pool can run. Claims ask for these only."""

@@ -129,6 +129,7 @@ class Pool:
             self._settle,
             self._fill,
             self._started,
+            self._forget,
             self.settings.payload_limit,
         )
         self._reporter = Reporter(self._database, self._registry, self._runner.attempts)
@@ -300,6 +301,9 @@ class Pool:
     def _started(self, spec: JobSpec) -> None:
         self._capture.watch(self._runner.attempts)
         self._reporter.started(spec)
+
+    def _forget(self, id: bytes, token: int) -> None:
+        self._engine.forget(id, token)
 
     def _settle(self, outcome: Outcome) -> None:
         ticket = self._engine.settle(

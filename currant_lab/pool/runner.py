@@ -9,7 +9,7 @@ from collections.abc import Callable
 from currant_lab.errors import CurrantError, InvalidArguments
 from currant_lab.jobs import JobSpec, Policy, Registry
 from currant_lab.outcomes import ErrorInfo, Outcome
-from currant_lab.pool.attempt import STOP, Attempt, ForeignAttempt, LoopAttempt, ThreadAttempt
+from currant_lab.pool.attempt import LOST, STOP, Attempt, ForeignAttempt, LoopAttempt, ThreadAttempt
 from currant_lab.pool.describe import describe
 from currant_lab.pool.engine import Claimed
 from currant_lab.pool.executors import HandlerExecutor
@@ -20,7 +20,8 @@ __all__ = ["Runner"]
 class Runner:
     """The workers of one pool. Lives on the pool's loop; only `_from_thread` is called from elsewhere.
 
-    `on_outcome` is called once for each attempt that has an outcome, `on_free` soon after workers became free.
+    `on_outcome` is called once for each attempt that has an outcome, `on_free` soon after workers became free,
+    `on_lost` when the handler of a claim that is another's by now has ended.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Runner:
         on_outcome: Callable[[Outcome], None],
         on_free: Callable[[], None],
         on_start: Callable[[JobSpec], None],
+        on_lost: Callable[[bytes, int], None],
         payload_limit: int,
     ) -> None:
         self._loop = loop
@@ -39,6 +41,7 @@ class Runner:
         self._on_outcome = on_outcome
         self._on_free = on_free
         self._on_start = on_start
+        self._on_lost = on_lost
         self._payload_limit = payload_limit
         self._attempts: dict[bytes, Attempt] = {}
         self._free_soon = False
@@ -122,6 +125,8 @@ class Runner:
         del self._attempts[attempt.claimed.id]
         if outcome is not None:
             self._on_outcome(outcome)
+        elif attempt.ended_by == LOST:
+            self._on_lost(attempt.claimed.id, attempt.claimed.token)
         if not self._attempts:
             self._empty.set()
         if not self._free_soon:

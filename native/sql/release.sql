@@ -14,6 +14,7 @@ WITH claim AS MATERIALIZED (
            batch, created_at, due_at, claimed_at, now(), progress, progress_note,
            options, args, attempts, logs
       FROM ended
+        ON CONFLICT (id) DO NOTHING  -- a row that was written again after its end: what is finished stands
 ), back AS (
     UPDATE currant.executions AS e
        SET status = 'pending', attempt = e.attempt - 1, claimed_by = NULL, claimed_at = NULL

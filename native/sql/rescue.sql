@@ -27,6 +27,7 @@ WITH dead AS MATERIALIZED (
                 'its pool died while running it, ' || rescues + 1 || ' times') END,
            attempts, logs
       FROM ended
+        ON CONFLICT (id) DO NOTHING  -- a row that was written again after its end: what is finished stands
 ), back AS (
     UPDATE currant.executions AS e
        SET status = 'pending', rescues = e.rescues + 1, claimed_by = NULL, claimed_at = NULL

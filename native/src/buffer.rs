@@ -17,6 +17,12 @@ const PREFETCH_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 /// The weight of the newest value in the moving means: about the last 32 runs count.
 const MEAN_WEIGHT: f64 = 1.0 / 16.0;
 
+/// However few retries a job has: see `status.py`.
+const MINIMUM_RESCUES: i16 = 3;
+/// What is on its last chance runs alone for this long. What kills its pool mostly does so at once, and jobs of hours
+/// that three restarts have met must not make a pool serial.
+const ALONE: Duration = Duration::from_secs(30);
+
 /// One claimed execution. Times are microseconds since 1970 by the database's clock.
 #[derive(Debug, Clone)]
 pub struct Claimed {
@@ -43,6 +49,11 @@ impl Claimed {
     pub fn key(&self) -> Key {
         (self.id, self.token)
     }
+
+    /// It has lost as many pools as it may: the next loss ends it as failed (`rescue.sql` has the same limit).
+    pub fn is_last_chance(&self) -> bool {
+        self.rescues >= self.retries.unwrap_or(0).max(MINIMUM_RESCUES)
+    }
 }
 
 /// What is remembered of an execution that a worker holds.
@@ -65,6 +76,8 @@ pub struct Buffer {
     /// When a worker last ended or began something.
     moved: Instant,
     mean_args: f64,
+    /// What runs alone, and since when a worker has it.
+    alone: Option<(Key, Option<Instant>)>,
 }
 
 impl Buffer {
@@ -76,6 +89,7 @@ impl Buffer {
             mean_run_us: None,
             moved: Instant::now(),
             mean_args: 0.0,
+            alone: None,
         }
     }
 
@@ -117,8 +131,24 @@ impl Buffer {
         }
     }
 
+    /// Nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.taken.is_empty()
+    }
+
+    /// Something is held that is to be alone for a while.
+    pub fn is_isolating(&self, now: Instant) -> bool {
+        let Some((key, since)) = &self.alone else {
+            return false;
+        };
+        self.holds(key) && since.is_none_or(|since| now.saturating_duration_since(since) < ALONE)
+    }
+
     /// How many more executions to claim.
     pub fn want(&self, now: Instant) -> usize {
+        if self.is_isolating(now) {
+            return 0;
+        }
         let idle = self.workers.saturating_sub(self.running());
         // With more running than workers (after a resize) the surplus is worked off first.
         let surplus = self.running().saturating_sub(self.workers);
@@ -136,6 +166,9 @@ impl Buffer {
         for execution in &claimed {
             self.mean_args += (execution.args.len() as f64 - self.mean_args) * MEAN_WEIGHT;
         }
+        if let Some(last) = claimed.iter().find(|execution| execution.is_last_chance()) {
+            self.alone = Some((last.key(), None));
+        }
         self.ready.extend(claimed);
     }
 
@@ -147,10 +180,14 @@ impl Buffer {
         }
         let mut out: Vec<Claimed> = self.ready.drain(..count).collect();
         for execution in &mut out {
-            let before = execution.claimed_at - execution.due_at.unwrap_or(execution.created_at);
+            // Saturating: a forged row may be of the year 294276.
+            let before = execution.claimed_at.saturating_sub(execution.due_at.unwrap_or(execution.created_at));
             let here = now.saturating_duration_since(execution.received).as_micros() as i64;
-            execution.wait_us = before.max(0) + here;
+            execution.wait_us = before.max(0).saturating_add(here);
             let taken = Taken { queue: Arc::clone(&execution.queue), is_cancel_told: false };
+            if let Some((_, since)) = self.alone.as_mut().filter(|(key, _)| *key == execution.key()) {
+                *since = Some(now);
+            }
             self.taken.insert(execution.key(), taken);
         }
         out
@@ -166,6 +203,11 @@ impl Buffer {
             Some(mean) => mean + (run - mean) * MEAN_WEIGHT,
         });
         Some(taken)
+    }
+
+    /// A worker is done with it and has no outcome: its claim is another's by now.
+    pub fn forget(&mut self, key: Key) -> bool {
+        self.taken.remove(&key).is_some()
     }
 
     /// Takes back, newest first, what is far more than the workers come to soon: twice the aim, and a round of workers.

@@ -29,16 +29,23 @@ pub async fn tails(core: &Core, db: &Db, queues: &[usize]) -> Result<HashMap<usi
     Ok(tails)
 }
 
-/// Claims for `pool`: the rows of each ask, in claim order.
-pub async fn claim(core: &Core, db: &Db, asks: &[Ask], jobs: &[Arc<str>], pool: i32) -> Result<Vec<Vec<Claimed>>> {
+/// Claims for `pool`: the rows of each ask, in claim order. `is_alone`: those on their last chance as well.
+pub async fn claim(
+    core: &Core,
+    db: &Db,
+    asks: &[Ask],
+    jobs: &[Arc<str>],
+    pool: i32,
+    is_alone: bool,
+) -> Result<Vec<Vec<Claimed>>> {
     core.count_statement();
-    let rows = query(core, db, asks, jobs, pool).await?;
+    let rows = query(core, db, asks, jobs, pool, is_alone).await?;
     let received = Instant::now();
     let claimed: Result<Vec<Claimed>> = rows.iter().map(|row| read(core, row, jobs, received)).collect();
     Ok(lanes_of(&core.queues, asks, claimed?))
 }
 
-async fn query(core: &Core, db: &Db, asks: &[Ask], jobs: &[Arc<str>], pool: i32) -> Result<Vec<Row>> {
+async fn query(core: &Core, db: &Db, asks: &[Ask], jobs: &[Arc<str>], pool: i32, is_alone: bool) -> Result<Vec<Row>> {
     let queues: Vec<&str> = asks.iter().map(|ask| &*core.queues[ask.queue]).collect();
     let ranks: Vec<i32> = asks.iter().map(|ask| ask.after.rank).collect();
     let ids: Vec<Uuid> = asks.iter().map(|ask| ask.after.id).collect();
@@ -53,6 +60,7 @@ async fn query(core: &Core, db: &Db, asks: &[Ask], jobs: &[Arc<str>], pool: i32)
             (&limits, Type::INT4_ARRAY),
             (&jobs, Type::TEXT_ARRAY),
             (&pool, Type::INT4),
+            (&is_alone, Type::BOOL),
         ],
         WORK_LIMIT,
     )

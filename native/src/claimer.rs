@@ -129,11 +129,13 @@ impl Claimer {
         Ok(())
     }
 
-    /// With something in the buffer, look now and then whether it has become too much.
+    /// With something in the buffer, look now and then whether it has become too much; with something that runs alone,
+    /// whether it has done so for long enough.
     fn patience(&self) -> Duration {
-        match self.core.buffer.lock().buffered() {
-            0 => Duration::from_secs(3_600),
-            _ => SHED_EVERY,
+        let buffer = self.core.buffer.lock();
+        match buffer.buffered() == 0 && !buffer.is_isolating(Instant::now().into_std()) {
+            true => Duration::from_secs(3_600),
+            false => SHED_EVERY,
         }
     }
 
@@ -203,7 +205,9 @@ impl Claimer {
             false => tails(core, db, &dear).await?,
         };
         let started = Instant::now();
-        let lanes = claim(core, db, asks, jobs, pool).await?;
+        // Only this task adds to the buffer: empty now is empty when the answer comes.
+        let is_alone = core.buffer.lock().is_empty();
+        let lanes = claim(core, db, asks, jobs, pool, is_alone).await?;
         let took = started.elapsed();
         let rows: usize = lanes.iter().map(Vec::len).sum();
         let cost = took.saturating_sub(COST_COMMIT + COST_ROW * rows as u32);
@@ -214,7 +218,9 @@ impl Claimer {
         let counts: Vec<(Arc<str>, usize)> =
             asks.iter().zip(&lanes).map(|(ask, lane)| (Arc::clone(&core.queues[ask.queue]), lane.len())).collect();
         core.tally.lock().claim(reason, &counts, took);
-        self.keep(interleave(lanes), pool).await
+        let (claimed, surplus) = isolate(interleave(lanes));
+        self.keep(claimed, pool).await?;
+        self.release_counted(&surplus).await
     }
 
     /// Puts what was claimed into the buffer; gives it back if the pool has meanwhile been declared lost.
@@ -285,4 +291,14 @@ impl Claimer {
         release(&self.core, db, keys, WORK_LIMIT).await?;
         Ok(())
     }
+}
+
+/// One on its last chance is kept alone: others would be blamed with it if it kills the pool once more. Returns what to
+/// keep and what to give back.
+fn isolate(mut claimed: Vec<Claimed>) -> (Vec<Claimed>, Vec<Key>) {
+    let Some(last) = claimed.iter().position(Claimed::is_last_chance) else {
+        return (claimed, Vec::new());
+    };
+    let alone = claimed.swap_remove(last);
+    (vec![alone], claimed.iter().map(Claimed::key).collect())
 }

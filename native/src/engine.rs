@@ -152,6 +152,15 @@ impl Engine {
         }
     }
 
+    /// A worker is free whose claim was lost: there is no outcome to write, and it counts as stale.
+    pub fn forget(&self, key: Key) {
+        let core = &self.core;
+        if core.buffer.lock().forget(key) {
+            core.tally.lock().totals.stale += 1;
+            core.ring_capacity();
+        }
+    }
+
     /// The engine is closed and has given the claim back: the outcome is stale.
     fn refuse_late(&self, ticket: u64) -> u64 {
         let mut news = self.core.news.lock();

@@ -84,8 +84,9 @@ fn remedy_of(error: &tokio_postgres::Error) -> Remedy {
         code => match code.code().get(..2) {
             // Data exception, integrity constraint, program limit (a jsonb that grew too large).
             Some("22" | "23" | "54") => Remedy::Bisect,
-            // Connection exception, operator intervention (terminated, shutdown, cancelled).
-            Some("08" | "57") => Remedy::Reconnect,
+            // Connection exception, operator intervention (terminated, shutdown, cancelled), a prepared statement that is
+            // gone or no longer fits the table.
+            Some("08" | "57" | "26" | "0A") => Remedy::Reconnect,
             _ => Remedy::Wait,
         },
     }

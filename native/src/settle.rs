@@ -62,6 +62,14 @@ pub async fn settled_before(core: &Core, db: &Db, part: &[Outcome]) -> Result<Ha
     rows.iter().map(counted).collect()
 }
 
+/// Removes the row of an execution whose id is finished already.
+pub async fn discard(core: &Core, db: &Db, key: Key) -> Result<()> {
+    core.count_statement();
+    let (ids, tokens): (&[Uuid], &[i32]) = (&[key.0], &[key.1]);
+    db.query_anew(&core.sql.discard, &[(&ids, Type::UUID_ARRAY), (&tokens, Type::INT4_ARRAY)], WORK_LIMIT).await?;
+    Ok(())
+}
+
 fn counted(row: &tokio_postgres::Row) -> Result<(Key, Status)> {
     Ok(((row.try_get(0)?, row.try_get(1)?), Status::parse(row.try_get(2)?)?))
 }

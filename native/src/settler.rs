@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::error::{Error, Remedy, Result};
 use crate::link::{Backoff, reopen};
 use crate::outbox::{BATCH, Outcome, Status};
-use crate::settle::{settle, settled_before};
+use crate::settle::{discard, settle, settled_before};
 use crate::wake::Reason;
 
 /// Outcomes that come right behind a settle wait this long for company. After quiet the first goes at once.
@@ -179,6 +179,13 @@ impl Settler {
             .collect())
     }
 
+    async fn discard(&self, outcome: &Outcome) -> Result<()> {
+        match &self.db {
+            Some(db) => discard(&self.core, db, outcome.key).await,
+            None => Ok(()),
+        }
+    }
+
     /// Ends an execution whose outcome can't be stored as failed, with the reason in place of the outcome.
     async fn refuse(&mut self, outcome: &Outcome, error: &Error) -> Fate {
         let reason = error.to_string();
@@ -196,9 +203,10 @@ impl Settler {
             match self.try_write(std::slice::from_ref(&substitute), false).await {
                 Ok(_) => return Fate::Refused(reason),
                 // Nothing of the worker's is left in it: the row itself is what the database refuses.
-                Err(again) if again.remedy() == Remedy::Bisect => {
-                    return Fate::Refused(again.to_string());
-                }
+                Err(again) if again.remedy() == Remedy::Bisect => match self.discard(outcome).await {
+                    Ok(()) => return Fate::Refused(again.to_string()),
+                    Err(error) => self.recover(&error, &mut backoff).await,
+                },
                 Err(again) => self.recover(&again, &mut backoff).await,
             }
         }

@@ -34,7 +34,7 @@ macro_rules! statements {
 }
 
 statements! {
-    cancelling, claim, goodbye, lease, lock, pin_claim, pin_keeper, pin_settle, promote, publish, reconcile, register,
+    cancelling, claim, discard, goodbye, lease, lock, pin_claim, pin_keeper, pin_settle, promote, publish, reconcile, register,
     release, rescue, settle, settled, tail, tidy,
 }
 

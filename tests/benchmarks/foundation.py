@@ -113,7 +113,7 @@ async def bare_statements(count: int) -> float:
         )
         done, cursor = 0, (-(2**31), bytes(16))
         while done < count:
-            rows = await claim.fetch(["bare"], [cursor[0]], [cursor[1]], [500], ["bare"], 0)
+            rows = await claim.fetch(["bare"], [cursor[0]], [cursor[1]], [500], ["bare"], 0, True)
             if not rows:
                 cursor = (-(2**31), bytes(16))
                 continue

@@ -41,7 +41,7 @@ class Hand:
     def claim(self, count: int = 1, queue: str = "default", jobs: Sequence[str] | None = None) -> list[Any]:
         known = jobs or [row["job"] for row in self.sql("SELECT DISTINCT job FROM currant.executions")]
         claim = native("claim", self.schema)
-        rows = background.run(self.conn.fetch(claim, [queue], [-40_000], [bytes(16)], [count], known, 7))
+        rows = background.run(self.conn.fetch(claim, [queue], [-40_000], [bytes(16)], [count], known, 7, True))
         return sorted(rows, key=lambda row: row["id"])
 
     def settle(self, rows: Sequence[Any], status: str = "succeeded", value: Any = None, **more: Any) -> list[bytes]:

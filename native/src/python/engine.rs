@@ -100,6 +100,11 @@ impl PyEngine {
         Ok(self.0.settle((id_of(id)?, token), Status::parse(status)?, report))
     }
 
+    fn forget(&self, id: &[u8], token: i32) -> PyResult<()> {
+        self.0.forget((id_of(id)?, token));
+        Ok(())
+    }
+
     fn news(&self) -> PyNews {
         PyNews { news: self.0.news(), is_connected: self.0.is_connected() }
     }

@@ -61,7 +61,12 @@ const PIN_KEEPER: &str = include_str!("../../sql/pin_keeper.sql");
 
 /// (session settings, name, types of the parameters, text)
 const STATEMENTS: &[(&str, &str, &str, &str)] = &[
-    (PIN_CLAIM, "claim", "text[], integer[], uuid[], integer[], text[], integer", include_str!("../../sql/claim.sql")),
+    (
+        PIN_CLAIM,
+        "claim",
+        "text[], integer[], uuid[], integer[], text[], integer, boolean",
+        include_str!("../../sql/claim.sql"),
+    ),
     (PIN_CLAIM, "tail", "text[]", include_str!("../../sql/tail.sql")),
     (
         PIN_SETTLE,
@@ -85,13 +90,13 @@ fn no_statement_scans_or_sorts_the_backlog() {
     let planned = Planned::open();
     let start =
         "'{-2147483648, -2147483648}', '{00000000-0000-0000-0000-000000000000, 00000000-0000-0000-0000-000000000000}'";
-    let plan = planned.of("claim", &format!("'{{q0, q1}}', {start}, '{{300, 200}}', '{{m:f}}', 1"));
+    let plan = planned.of("claim", &format!("'{{q0, q1}}', {start}, '{{300, 200}}', '{{m:f}}', 1, false"));
     assert_lean(&plan, "executions_pending");
     assert!(!plan.contains("Sort"), "{plan}");
 
     let cursor =
         planned.books.value("SELECT id FROM currant.executions WHERE queue = 'q1' ORDER BY id OFFSET 60000 LIMIT 1");
-    let from = format!("'{{q1}}', '{{0}}', '{{{cursor}}}', '{{500}}', '{{m:f}}', 1");
+    let from = format!("'{{q1}}', '{{0}}', '{{{cursor}}}', '{{500}}', '{{m:f}}', 1, false");
     let plan = planned.of("claim", &from);
     assert_lean(&plan, "executions_pending");
     assert!(!plan.contains("Sort"), "{plan}");

@@ -2,7 +2,7 @@ use currant_native::engine::Report;
 use currant_native::outbox::Status;
 
 use crate::common::books::Books;
-use crate::common::{news_until, succeed, take};
+use crate::common::{news_until, succeed, take, until_signal};
 
 #[test]
 fn an_outcome_is_in_the_books_when_its_ticket_is_committed() {
@@ -125,4 +125,44 @@ fn drain_says_whether_everything_is_on_disk() {
     books.run("COMMIT");
     assert!(engine.drain(crate::common::PATIENCE));
     assert_eq!(books.standing(), [("succeeded".into(), 1)]);
+}
+
+#[test]
+fn a_row_written_again_after_its_end_is_dropped_and_what_is_finished_stands() {
+    let books = Books::open();
+    books.submit(1);
+    let engine = books.engine(2);
+    let first = take(&engine, 1);
+    news_until(&engine, succeed(&engine, &first[0]));
+    books.run(
+        "INSERT INTO currant.executions (id, job, args) SELECT id, job, args FROM currant.history;
+         SELECT pg_notify('currant_wake', '+default')",
+    );
+    engine.wake();
+    let again = take(&engine, 1);
+    assert_eq!(again[0].id, first[0].id);
+    let ticket = succeed(&engine, &again[0]);
+    let mut refused = Vec::new();
+    until_signal(&engine, "the refusal", || {
+        let news = engine.news();
+        refused.extend(news.refused.into_iter().map(|(ticket, _)| ticket));
+        (news.committed >= ticket).then_some(())
+    });
+    assert_eq!(refused, [ticket]);
+    assert_eq!(books.standing(), [("succeeded".into(), 1)]);
+}
+
+#[test]
+fn a_row_with_its_counters_at_the_end_of_their_type_holds_up_nobody() {
+    let books = Books::open();
+    books.submit(3);
+    books.run(
+        "UPDATE currant.executions SET token = 2147483647, attempt = 2147483647, created_at = '-infinity'
+          WHERE id = (SELECT id FROM currant.executions ORDER BY id LIMIT 1)",
+    );
+    let engine = books.engine(3);
+    let claimed = take(&engine, 3);
+    let last = claimed.iter().map(|execution| succeed(&engine, execution)).max().expect("three");
+    news_until(&engine, last);
+    assert_eq!(books.standing(), [("succeeded".into(), 3)]);
 }
