@@ -8,9 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import final
 
-__all__ = ["Claimed", "Engine", "Listener", "News", "Stats", "__version__"]
+__all__ = ["Claimed", "Engine", "Listener", "News", "Stats", "__version__", "statements"]
 
 __version__: str
+
+def statements(schema: str) -> dict[str, str]:
+    """The SQL text of the engine's statements for one schema, by name: for measuring them without the engine.
+
+    Raises:
+        ValueError: the schema's name may not be used.
+    """
+
 
 @final
 class Claimed:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from currant_lab._native import Claimed, Engine, News, Stats
+from currant_lab._native import Claimed, Engine, News, Stats, statements
 from currant_lab.database.url import Target
 
-__all__ = ["Claimed", "Engine", "News", "Stats", "connect"]
+__all__ = ["Claimed", "Engine", "News", "Stats", "connect", "statements"]
 
 
 def connect(

@@ -29,6 +29,11 @@ macro_rules! statements {
                     },)*
                 })
             }
+
+            /// All of them: for measuring what they cost without the engine around them.
+            pub fn all(&self) -> Vec<&Statement> {
+                vec![$(&self.$name),*]
+            }
         }
     };
 }

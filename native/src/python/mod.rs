@@ -25,10 +25,17 @@ mod _native {
     #[pymodule_export]
     use super::stats::PyStats;
 
+    /// The engine's statements for one schema, by name.
+    #[pyfunction]
+    fn statements(schema: &str) -> PyResult<std::collections::HashMap<&'static str, String>> {
+        let sql = crate::sql::Sql::new(schema)?;
+        Ok(sql.all().into_iter().map(|statement| (statement.name, statement.text.clone())).collect())
+    }
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        module.add("__all__", vec!["Claimed", "Engine", "Listener", "News", "Stats", "__version__"])
+        module.add("__all__", vec!["Claimed", "Engine", "Listener", "News", "Stats", "__version__", "statements"])
     }
 }
 
