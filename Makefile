@@ -15,14 +15,14 @@ help:  ## list these words
 	touch $@
 
 dev: .venv/.made  ## set everything up in .venv: the package in place, its tools, the native crate in release
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[all]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[all]' --editable ./tui
 
 demo: dev  ## the main job on real input: runs the quickstart notebook and audits its books
 	$(BIN)/python -m currant_lab demo
 
 check: dev  ## ruff, mypy strict, stubtest, import-linter, clippy, rustfmt
-	$(BIN)/ruff check currant_lab tests
-	$(BIN)/ruff format --check currant_lab tests
+	$(BIN)/ruff check currant_lab tui tests
+	$(BIN)/ruff format --check currant_lab tui tests
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest currant_lab._native
 	$(BIN)/lint-imports

@@ -94,7 +94,7 @@ class Database:
             if isinstance(error, (*CONNECTION_LOST, asyncpg.PostgresError)):
                 raise explain(error, target, schema) from None
             raise
-        return cls(target, schema, pool, (number.major, number.minor), pooled)
+        return cls(target, schema, pool, (number.major, number.micro), pooled)  # since 10 there are two numbers
 
     async def fetch(self, name: str, *args: object) -> list[asyncpg.Record]:
         """Run the statement `sql/NAME.sql` and return its rows.
@@ -223,7 +223,7 @@ async def _nothing(_: object) -> None:
 async def _facts(conn: Any, schema: str, limit: float) -> asyncpg.Record:
     """One round trip; unnamed, since a named statement could meet another client's behind a pooler."""
     number = conn.get_server_version()
-    check_server((number.major, number.minor))
+    check_server((number.major, number.micro))
     async with asyncio.timeout(limit):
         prepared = await conn.prepare(statement("connection_facts", schema), name="")
         return await prepared.fetchrow(schema)

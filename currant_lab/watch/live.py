@@ -41,12 +41,13 @@ class Live:
     Attributes:
         board: the state; changed only between two changes that `changes` tells of.
         database: for lists and acting, once open.
+        settings: as they were given.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.board = Board()
         self.database: Database | None = None
-        self._settings = settings
+        self.settings = settings
         self._asking: Asking | None = None
         self._listener: Listener | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -65,13 +66,13 @@ class Live:
         from currant_lab.database.connect import Database
         from currant_lab.database.resolve import resolve
 
-        target, migrate = await asyncio.to_thread(resolve, self._settings)
+        target, migrate = await asyncio.to_thread(resolve, self.settings)
         self.database = await Database.open(
-            target, self._settings.schema, migrate=migrate, size=2, application_name="currant-watch",
+            target, self.settings.schema, migrate=migrate, size=2, application_name="currant-watch",
             read_only=not migrate,
         )  # fmt: skip
         major, minor = self.database.server_version
-        self.board.describe(database=str(target), server_version=f"{major}.{minor}", schema=self._settings.schema)
+        self.board.describe(database=str(target), server_version=f"{major}.{minor}", schema=self.settings.schema)
         self._asking = Asking(self.database)
         await self._listen()
         self._take_in(await self._asking.whole(listening=self._is_listening))

@@ -1,0 +1,1 @@
+"""The dashboard of Currant Lab in a terminal: state in, widgets out. The state comes from `currant_lab.watch`."""

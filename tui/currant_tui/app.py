@@ -1,0 +1,234 @@
+"""The app: puts the bars, the views and the source of the state together, and applies changes in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Footer
+
+from currant_tui.drawing.heading import Heading
+from currant_tui.help import HelpScreen
+from currant_tui.keymap import Preferences
+from currant_tui.narrow import LEAST, Narrow
+from currant_tui.replaying import ReplayBar, Replaying
+from currant_tui.state import essential, heading_of, troubles_of
+from currant_tui.theme import INK_DEFAULTS, THEMES
+from currant_tui.view import Lab, View
+from currant_tui.views import VIEWS, Entry, entry
+from currant_tui.widgets.bars import Header, Troubles, ViewBar, Views
+
+__all__ = ["CurrantApp"]
+
+
+class CurrantApp(Replaying, App[int]):
+    """The dashboard.
+
+    Attributes:
+        lab: the source of the state and what may be done.
+        frozen: the picture is held; the state goes on.
+    """
+
+    TITLE = "currant"
+    CSS = """
+    Screen { background: $background; }
+    #body { height: 1fr; }
+    Footer { background: $panel; }
+    .-small Narrow { display: block; }
+    .-small #body, .-small Footer { display: none; }
+    """
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
+        Binding("space", "hold", "Hold", id="app.hold", tooltip="hold the picture, or let it go on"),
+        Binding("colon", "command_palette", "Commands", key_display=":", show=False, id="app.commands"),
+        Binding("ctrl+right,right_square_bracket", "step_view(1)", "Next view", show=False, id="app.next"),
+        Binding("ctrl+left,left_square_bracket", "step_view(-1)", "Previous view", show=False, id="app.previous"),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, id="app.suspend"),
+        Binding("S", "screenshot", "Save the screen as SVG", show=False, id="app.screenshot"),
+        Binding("T", "turn_theme", "Dark or light", show=False, id="app.theme"),
+        Binding("q,ctrl+c,ctrl+q", "quit", "Quit", key_display="q", id="app.quit"),
+        *(Binding(one.key, f"look('{one.id}')", one.name, show=False, id=f"view.{one.id}") for one in VIEWS),
+    ]
+
+    def __init__(self, lab: Lab, *, view: str = "overview", preferences: Preferences | None = None) -> None:
+        """
+        Args:
+            lab: see `Lab`; its source is opened here, and closed at the end.
+            view: the view to begin with.
+            preferences: see `read_preferences`.
+        """
+        super().__init__()
+        self.lab = lab
+        self.frozen = False
+        self.failure: Exception | None = None
+        self.painted = 0
+        self._preferences = preferences or Preferences()
+        self._entry = entry(view) or VIEWS[0]
+        self._suspended = False
+
+    # Composition
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(INK_DEFAULTS)
+
+    def compose(self) -> ComposeResult:
+        yield Header(Heading())
+        yield ViewBar(Views(tuple((one.key, one.name) for one in self._entries()), self._entry.name))
+        yield Troubles(())
+        with ContentSwitcher(id="body"):
+            yield Container(id="nothing")
+        yield Narrow()
+        if self.is_replay:
+            yield ReplayBar()
+        yield Footer(compact=True, show_command_palette=False)
+
+    def _entries(self) -> list[Entry]:
+        return [one for one in VIEWS if not (self.is_replay and one.needs_database)]
+
+    def on_mount(self) -> None:
+        for theme in THEMES:
+            self.register_theme(theme)
+        wished = self._preferences.theme or "currant-dark"
+        self.theme = wished if wished in self.available_themes else "currant-dark"
+        self.set_keymap(self._preferences.keys)
+        self.app_suspend_signal.subscribe(self, lambda _: self._go_away())
+        self.app_resume_signal.subscribe(self, lambda _: self._come_back())
+        self.follow()
+
+    # State
+
+    @work(exclusive=True, group="follow")
+    async def follow(self) -> None:
+        """Open the source and apply its changes: the one place that does, at most ten times a second."""
+        source = self.lab.source
+        try:
+            await source.open()
+        except Exception as error:  # noqa: BLE001 - told after the terminal is the person's again
+            self.failure = error
+            self.exit(1)
+            return
+        await self._look(self._entry)
+        async for _ in source.changes():
+            if not self.frozen:
+                self.apply()
+
+    def apply(self) -> None:
+        """Bring the screen up to the state."""
+        board = self.lab.board
+        self.query_one(Header).data = heading_of(self)
+        troubles = self.query_one(Troubles)
+        troubles.data = troubles_of(board)
+        if self.screen_stack[0].has_class("-small"):
+            self.query_one(Narrow).data = essential(board, heading_of(self).mode)
+        elif (view := self.view) is not None:
+            view.show(board)
+        self.show_position()
+        self.painted += 1
+
+    @property
+    def view(self) -> View | None:
+        """The view that is looked at."""
+        current = self.screen_stack[0].query_one("#body", ContentSwitcher).visible_content
+        return current if isinstance(current, View) else None
+
+    async def on_unmount(self) -> None:
+        await self.lab.source.close()
+
+    def _go_away(self) -> None:
+        self.workers.cancel_group(self, "presence")
+        self._suspended = True
+        self.run_worker(self.lab.source.suspend(), group="presence")
+
+    def _come_back(self) -> None:
+        if self._suspended:
+            self._suspended = False
+            self.run_worker(self.lab.source.resume(), group="presence")
+
+    async def action_suspend_process(self) -> None:  # type: ignore[override]
+        """Ctrl-Z: LISTEN is closed before the process stops, since a socket that nobody drains holds vacuum back."""
+        await self.lab.source.suspend()
+        self._suspended = True
+        super().action_suspend_process()
+
+    # Views
+
+    async def _look(self, one: Entry) -> None:
+        body = self.screen_stack[0].query_one("#body", ContentSwitcher)
+        before = self.view
+        if body.get_child_by_id(one.id, View) if one.id in {child.id for child in body.children} else None:
+            body.current = one.id
+        else:
+            view = one.load()(id=one.id)
+            await body.mount(view)
+            body.current = one.id
+        self._entry = one
+        bar = self.query_one(ViewBar)
+        bar.data = Views(bar.data.entries, one.name)
+        if before is not None and before is not self.view:
+            before.left()
+        if self.view is not None:
+            self.apply()
+            self.view.entered()
+
+    async def action_look(self, name: str) -> None:
+        """Look at another view."""
+        one = entry(name)
+        if one is not None and one in self._entries():
+            await self._look(one)
+
+    async def action_step_view(self, steps: int) -> None:
+        """Look at the next view, or the one before."""
+        entries = self._entries()
+        await self._look(entries[(entries.index(self._entry) + steps) % len(entries)])
+
+    @on(ViewBar.Chosen)
+    async def _chosen(self, event: ViewBar.Chosen) -> None:
+        await self.action_look(event.name)
+
+    # Keys
+
+    def action_hold(self) -> None:
+        """Hold the picture, or let it go on; in a replay, stop or play."""
+        if self.is_replay:
+            self.action_play()
+            return
+        self.frozen = not self.frozen
+        self.apply()
+
+    def action_turn_theme(self) -> None:
+        """From dark to light and back."""
+        self.theme = "currant-light" if self.current_theme.dark else "currant-dark"
+
+    def action_help(self) -> None:
+        """What this page shows, and its keys."""
+        keys = [
+            (self.get_key_display(active.binding), active.binding.tooltip or active.binding.description, name)
+            for active in self.active_bindings.values()
+            if (name := active.binding.id or "") and active.binding.description
+        ]
+        about = self.view.ABOUT if self.view is not None else ""
+        self.push_screen(HelpScreen(self._entry.name, about, list(dict.fromkeys(keys))))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for one in self._entries():
+            yield SystemCommand(one.name, f"look at {one.name.lower()} ({one.key})", lambda one=one: self._go(one))
+        yield SystemCommand("Hold", "hold the picture, or let it go on (space)", self.action_hold)
+        yield SystemCommand("Dark or light", "turn the theme (T)", self.action_turn_theme)
+        yield from super().get_system_commands(screen)
+
+    def _go(self, one: Entry) -> None:
+        self.run_worker(self._look(one), group="look", exclusive=True)
+
+    def on_resize(self) -> None:
+        columns, lines = self.size
+        self.screen_stack[0].set_class(columns < LEAST[0] or lines < LEAST[1], "-small")
+        self.screen_stack[0].set_class(lines < 30, "-low")
+        self.screen_stack[0].set_class(columns >= 120, "-wide")
+        if self.view is not None:
+            self.apply()

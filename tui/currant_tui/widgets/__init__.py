@@ -1,0 +1,1 @@
+"""Widgets that show plain data: none of them knows a database."""
