@@ -19,7 +19,6 @@ def statements(schema: str) -> dict[str, str]:
         ValueError: the schema's name may not be used.
     """
 
-
 @final
 class Claimed:
     """One claimed execution, as it goes to a worker."""
