@@ -16,7 +16,6 @@ from currant_tui.drawing.heading import Heading
 from currant_tui.help import HelpScreen
 from currant_tui.keymap import Preferences
 from currant_tui.narrow import LEAST, Narrow
-from currant_tui.replaying import ReplayBar, Replaying
 from currant_tui.state import essential, heading_of, troubles_of
 from currant_tui.theme import INK_DEFAULTS, THEMES
 from currant_tui.view import Lab, View
@@ -26,7 +25,7 @@ from currant_tui.widgets.bars import Header, Troubles, ViewBar, Views
 __all__ = ["CurrantApp"]
 
 
-class CurrantApp(Replaying, App[int]):
+class CurrantApp(App[int]):
     """The dashboard.
 
     Attributes:
@@ -79,17 +78,12 @@ class CurrantApp(Replaying, App[int]):
 
     def compose(self) -> ComposeResult:
         yield Header(Heading())
-        yield ViewBar(Views(tuple((one.key, one.name) for one in self._entries()), self._entry.name))
+        yield ViewBar(Views(tuple((one.key, one.name) for one in VIEWS), self._entry.name))
         yield Troubles(())
         with ContentSwitcher(id="body"):
             yield Container(id="nothing")
         yield Narrow()
-        if self.is_replay:
-            yield ReplayBar()
         yield Footer(compact=True, show_command_palette=False)
-
-    def _entries(self) -> list[Entry]:
-        return [one for one in VIEWS if not (self.is_replay and one.needs_database)]
 
     def on_mount(self) -> None:
         for theme in THEMES:
@@ -128,7 +122,6 @@ class CurrantApp(Replaying, App[int]):
             self.query_one(Narrow).data = essential(board, heading_of(self).mode)
         elif (view := self.view) is not None:
             view.show(board)
-        self.show_position()
         self.painted += 1
 
     @property
@@ -179,13 +172,12 @@ class CurrantApp(Replaying, App[int]):
     async def action_look(self, name: str) -> None:
         """Look at another view."""
         one = entry(name)
-        if one is not None and one in self._entries():
+        if one is not None:
             await self._look(one)
 
     async def action_step_view(self, steps: int) -> None:
         """Look at the next view, or the one before."""
-        entries = self._entries()
-        await self._look(entries[(entries.index(self._entry) + steps) % len(entries)])
+        await self._look(VIEWS[(VIEWS.index(self._entry) + steps) % len(VIEWS)])
 
     @on(ViewBar.Chosen)
     async def _chosen(self, event: ViewBar.Chosen) -> None:
@@ -194,10 +186,7 @@ class CurrantApp(Replaying, App[int]):
     # Keys
 
     def action_hold(self) -> None:
-        """Hold the picture, or let it go on; in a replay, stop or play."""
-        if self.is_replay:
-            self.action_play()
-            return
+        """Hold the picture, or let it go on."""
         self.frozen = not self.frozen
         self.apply()
 
@@ -216,7 +205,7 @@ class CurrantApp(Replaying, App[int]):
         self.push_screen(HelpScreen(self._entry.name, about, list(dict.fromkeys(keys))))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        for one in self._entries():
+        for one in VIEWS:
             yield SystemCommand(one.name, f"look at {one.name.lower()} ({one.key})", lambda one=one: self._go(one))
         yield SystemCommand("Hold", "hold the picture, or let it go on (space)", self.action_hold)
         yield SystemCommand("Dark or light", "turn the theme (T)", self.action_turn_theme)

@@ -20,9 +20,7 @@ def heading_of(app: CurrantApp) -> Heading:
     board = app.lab.board
     header = board.header
     mode: Mode = "LIVE"
-    if app.is_replay:
-        mode = "REPLAY"
-    elif not header.connected:
+    if not header.connected:
         mode = "AWAY"
     elif app.frozen:
         mode = "PAUSED"
@@ -32,7 +30,6 @@ def heading_of(app: CurrantApp) -> Heading:
         server=str(header.server_version or ""),
         schema=header.schema,
         mode=mode,
-        recording=app.lab.recording is not None,
         read_only=app.lab.read_only,
         age_s=None if age is None else float(int(age)),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual.containers import Container
@@ -18,11 +17,11 @@ __all__ = ["Lab", "Source", "View"]
 
 
 class Source(Protocol):
-    """Where the state comes from: `currant_lab.watch`'s `Live`, or its `Replay`.
+    """Where the state comes from: `currant_lab.watch`'s `Live`.
 
     Attributes:
         board: the state, folded in place.
-        database: for lists and acting; None in a replay.
+        database: for lists and acting.
     """
 
     board: Board
@@ -51,14 +50,12 @@ class Lab:
     Attributes:
         source: where the state comes from.
         settings: as they were given; a password may be in there, so nothing of it is shown.
-        read_only: nothing may be changed from here: asked for, or the role lacks the rights, or a replay.
-        recording: the file that all of it is written to, if any.
+        read_only: nothing may be changed from here: asked for, or the role lacks the rights.
     """
 
     source: Source
     settings: Settings
     read_only: bool = False
-    recording: Path | None = None
 
     @property
     def board(self) -> Board:

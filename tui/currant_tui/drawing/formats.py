@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["age", "clock", "count", "micros", "rate", "share"]
+__all__ = ["age", "count", "micros", "rate", "share"]
 
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -69,10 +69,3 @@ def age(seconds: float | None) -> str:
     if hours < 48:
         return f"{hours}h" if hours >= 10 else f"{hours}h{minutes_left:02}"
     return f"{hours // 24}d"
-
-
-def clock(seconds: float) -> str:
-    """A position in a recording: 0:07, 12:30, 1:00:00."""
-    minutes, second = divmod(int(max(seconds, 0)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -11,12 +11,11 @@ from currant_tui.safe import plain
 
 __all__ = ["Heading", "Mode", "heading", "trouble_line", "views_line"]
 
-Mode = Literal["LIVE", "PAUSED", "REPLAY", "AWAY", "CONNECTING"]
+Mode = Literal["LIVE", "PAUSED", "AWAY", "CONNECTING"]
 
 _SIGNS: dict[Mode, tuple[str, Ink]] = {
     "LIVE": ("●", "good"),
     "PAUSED": ("‖", "warn"),
-    "REPLAY": ("▶", "four"),
     "AWAY": ("✗", "bad"),
     "CONNECTING": ("…", "muted"),
 }
@@ -30,7 +29,6 @@ class Heading:
     server: str = ""
     schema: str = ""
     mode: Mode = "CONNECTING"
-    recording: bool = False
     read_only: bool = False
     age_s: float | None = None
 
@@ -42,8 +40,6 @@ def heading(data: Heading, width: int) -> Line:
     if data.age_s is not None:
         stale = data.age_s >= 5
         right.append((f"data {formats.age(data.age_s)} old ", "warn" if stale else "muted"))
-    if data.recording:
-        right += [(" ⏺ REC ", "bad")]
     if data.read_only:
         right += [(" READ-ONLY ", "warn")]
     right += [(f" {sign} {data.mode} ", ink)]

@@ -13,15 +13,11 @@ __all__ = ["VIEWS", "Entry", "entry"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page: its key, its name, its class as `module:Class`, imported when it is first looked at.
-
-    `needs_database`: the page asks the database itself, so it has no place in a replay.
-    """
+    """A page: its key, its name, its class as `module:Class`, imported when it is first looked at."""
 
     key: str
     name: str
     place: str
-    needs_database: bool = False
 
     @property
     def id(self) -> str:
