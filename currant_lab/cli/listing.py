@@ -185,5 +185,5 @@ def _facts(info: ExecutionInfo) -> list[tuple[str, Any]]:
         ("finished", moment(info.finished_at)),
         ("ran for", _run_time(info.started_at, info.finished_at)),
         ("progress", _progress(info)),
-        ("source", info.source),
+        ("version", info.source),
     ]

@@ -102,7 +102,7 @@ class Completer:
             case "--executor":
                 return ["process", "thread"]
             case "--loop":
-                return ["kernel", "thread"]
+                return ["thread"]
             case "--again":
                 return self._ids
         return None

@@ -58,7 +58,7 @@ def _queues(state: State, snapshot: Snapshot) -> Iterator[Trouble]:
             yield Trouble(
                 "error",
                 f"no pool listens on `{queue.name}`: {many}",
-                f"start one: currant worker --queues {queue.name}",
+                f"start one: currant worker -m MODULE --queues {queue.name}",
             )
 
 

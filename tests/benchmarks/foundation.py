@@ -7,7 +7,6 @@ ratio to what bare statements do in the same run. Nothing here fails by being sl
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import statistics
 import subprocess
@@ -18,15 +17,15 @@ from pathlib import Path
 
 import currant_lab as currant
 from currant_lab import job
+from currant_lab.bench import floor
+from currant_lab.bench.plan import Plan
 from currant_lab.client import current
 from currant_lab.database.connect import connect
 from currant_lab.database.embedded import EmbeddedServer
-from currant_lab.ids import new_ids
 from currant_lab.loop import background
 
 COUNT = 50_000
 RUNS = 3
-NATIVE_SQL = Path(__file__).parents[2] / "native" / "sql"
 
 
 @job
@@ -100,60 +99,22 @@ def import_seconds(module: str) -> float:
 
 async def bare_statements(count: int) -> float:
     """Executions per second of one connection that copies, claims and settles, with no pool and no handlers."""
-    database = current.get().database
-    async with bare_connection() as conn:
-        claim = await conn.prepare(sql("claim", database.schema))
-        settle = await conn.prepare(sql("settle", database.schema))
-        begun = time.perf_counter()
-        await conn.copy_records_to_table(
-            "executions",
-            schema_name=database.schema,
-            columns=["id", "job", "queue", "args"],
-            records=[(id, "bare", "bare", b"[1]") for id in new_ids(count)],
-        )
-        done, cursor = 0, (-(2**31), bytes(16))
-        while done < count:
-            rows = await claim.fetch(["bare"], [cursor[0]], [cursor[1]], [500], ["bare"], 0, True)
-            if not rows:
-                cursor = (-(2**31), bytes(16))
-                continue
-            cursor = (0, max(row["id"] for row in rows))
-            many = len(rows)
-            await settle.fetch(
-                [row["id"] for row in rows],
-                [row["token"] for row in rows],
-                ["succeeded"] * many,
-                [b"1"] * many,
-                *([[None] * many, [1] * many, [1] * many, [0.0] * many, [None] * many, [None] * many]),
-            )
-            done += many
-        return count / (time.perf_counter() - begun)
-
-
-@contextlib.asynccontextmanager
-async def bare_connection():  # type: ignore[no-untyped-def]
-    conn = await connect(current.get().database.target, application_name="bench")
-    try:
-        for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
-            await conn.execute(f"SET {setting} = off")
-        yield conn
-    finally:
-        await conn.close()
+    _, seconds = await floor.bare(current.get().database, Plan(jobs=count), count)
+    return count / seconds
 
 
 async def idle_transactions(seconds: float) -> float:
     """Transactions per second of the whole database while nothing happens, its own two looks left out."""
-    async with bare_connection() as conn:
-        look = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+    look = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+    conn = await connect(current.get().database.target, application_name="bench")
+    try:
         await asyncio.sleep(12)  # the start's own transactions are counted late
         before = await conn.fetchval(look)
         await asyncio.sleep(seconds)
         after = await conn.fetchval(look)
+    finally:
+        await conn.close()
     return max(after - before - 1, 0) / seconds
-
-
-def sql(name: str, schema: str) -> str:
-    return (NATIVE_SQL / f"{name}.sql").read_text().replace("currant", schema)
 
 
 if __name__ == "__main__":
