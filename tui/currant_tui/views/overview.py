@@ -56,7 +56,7 @@ _MEASURES: tuple[tuple[Measure, str, Ink], ...] = (
 )
 _SPANS = (300, 900, 3600)
 _EMPTY = (
-    "Nothing waits, nothing runs, nothing has finished lately.",
+    "Nothing waits or runs, and nothing has finished since the dashboard was opened.",
     "In a notebook: %load_ext currant_lab, %currant start, then job.submit(...)",
     "In a terminal: currant worker -m my_jobs",
 )
