@@ -12,11 +12,11 @@ WITH dead AS MATERIALIZED (
       FROM currant.executions AS e
      WHERE e.claimed_by = ANY (ARRAY(SELECT id FROM dead) || $2::integer[]) AND e.status = 'running'
        FOR UPDATE SKIP LOCKED
-), ended AS (
+), gone AS (
     DELETE FROM currant.executions AS e USING orphan AS o
      WHERE e.id = o.id AND e.token = o.token AND e.claimed_by IS NOT NULL AND (o.cancelling OR o.is_spent)
     RETURNING e.*, CASE WHEN o.cancelling THEN 'cancelled' ELSE 'failed' END AS final
-), written AS (
+), done AS (
     INSERT INTO currant.history (id, job, queue, priority, status, attempt, token, rescues, retries, claimed_by,
               batch, created_at, due_at, claimed_at, started_at, finished_at, progress, progress_note,
               options, args, error, attempts, logs)
@@ -26,8 +26,16 @@ WITH dead AS MATERIALIZED (
            CASE WHEN final = 'failed' THEN jsonb_build_object('type', 'PoolLost', 'message',
                 'its pool died while running it, ' || rescues + 1 || ' times') END,
            attempts, logs
-      FROM ended
+      FROM gone
         ON CONFLICT (id) DO NOTHING  -- a row that was written again after its end: what is finished stands
+    RETURNING 1
+), tied AS MATERIALIZED (
+    SELECT bool_or(has_children) AS alone, min(batch) AS first, max(batch) AS last FROM gone
+), passed AS MATERIALIZED (   -- those that wait for what has ended are moved on, in the same statement
+    SELECT currant.pass_on(array_agg(g.id), array_agg(g.final), array_agg(g.batch)) AS cancelled
+      FROM tied CROSS JOIN (SELECT count(*) AS n FROM done) AS written CROSS JOIN gone AS g
+     WHERE written.n > 0 AND (tied.alone OR tied.first <> tied.last OR currant.is_awaited(tied.first))
+    HAVING count(*) > 0
 ), back AS (
     UPDATE currant.executions AS e
        SET status = 'pending', rescues = e.rescues + 1, claimed_by = NULL, claimed_at = NULL
@@ -40,4 +48,4 @@ WITH dead AS MATERIALIZED (
     SELECT pg_notify('currant_wake', '!pools')::text FROM dead LIMIT 1
 )
 SELECT (SELECT count(*) FROM dead) AS pools, (SELECT count(*) FROM back) AS rescued,
-       (SELECT count(*) FROM ended) AS ended, (SELECT count(*) FROM told) AS told
+       (SELECT count(*) FROM gone CROSS JOIN (SELECT count(*) AS n FROM passed) AS p) AS ended, (SELECT count(*) FROM told) AS told

@@ -1,32 +1,15 @@
 -- Write the outcomes of many executions. Final ones move to history; 'retry' goes back to pending or
 -- scheduled, or ends cancelled where that was asked for meanwhile. An outcome counts only where (id, token) is
 -- still running: those returned, with how they ended, are the ones that counted; all others are stale.
--- Running is said by claimed_by: the status would open a partial index that a plan of an empty table prefers to the key.
 -- $1 ids, $2 tokens, $3 statuses, $4 results, $5 errors (JSON), $6 run times (us), $7 time since the end (us),
 -- $8 retry delays (s), $9 logs, $10 source versions
 WITH outcome AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::bytea[], $5::text[], $6::bigint[],
                          $7::bigint[], $8::double precision[], $9::text[], $10::text[])
         AS o (id, token, status, result, error, run_us, ended_us_ago, delay, logs, source)
-), gone AS (
-    DELETE FROM currant.executions AS e USING outcome AS o
-     WHERE e.id = o.id AND e.token = o.token AND e.claimed_by IS NOT NULL AND (o.status <> 'retry' OR e.cancelling)
-    RETURNING e.id, e.job, e.queue, e.priority,
-              CASE WHEN o.status = 'retry' THEN 'cancelled' ELSE o.status END AS status,
-              e.attempt, e.token, e.rescues, e.retries, e.claimed_by,
-              e.batch, e.created_at, e.due_at, e.claimed_at, o.run_us, o.ended_us_ago, e.progress, e.progress_note,
-              e.options, o.source, e.args, o.result, o.error, e.attempts, o.logs
-), done AS (
-    INSERT INTO currant.history (id, job, queue, priority, status, attempt, token, rescues, retries, claimed_by,
-              batch, created_at, due_at, claimed_at, started_at, finished_at, progress, progress_note,
-              options, source, args, result, error, attempts, logs)
-    SELECT id, job, queue, priority, status, attempt, token, rescues, retries, claimed_by,
-           batch, created_at, due_at, claimed_at,
-           now() - (run_us + ended_us_ago) * interval '1 microsecond',
-           now() - ended_us_ago * interval '1 microsecond', progress, progress_note,
-           options, source, args, result, error::jsonb, attempts, logs
-      FROM gone
-), again AS (
+),
+-- include ending
+, again AS (
     UPDATE currant.executions AS e
        SET status = CASE WHEN o.delay > 0 THEN 'scheduled' ELSE 'pending' END,
            due_at = now() + o.delay * interval '1 second',
@@ -41,4 +24,8 @@ WITH outcome AS MATERIALIZED (
      WHERE e.id = o.id AND e.token = o.token AND e.claimed_by IS NOT NULL AND o.status = 'retry' AND NOT e.cancelling
     RETURNING e.id, e.token
 )
-SELECT id, token, status FROM gone UNION ALL SELECT id, token, 'retry' FROM again
+-- What goes back goes first: a run that ends cancelled here takes its steps along, which may be among these, and a
+-- statement may not change a row that a function of its own has changed.
+SELECT id, token, 'retry' AS status FROM again
+UNION ALL
+SELECT g.id, g.token, g.status FROM gone AS g CROSS JOIN (SELECT count(*) AS n FROM passed) AS p

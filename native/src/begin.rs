@@ -128,6 +128,8 @@ pub fn new_core(target: Target, mut config: PoolConfig) -> Result<Core> {
         is_settler_resting: AtomicBool::new(false),
         wakes: WakeBoard::default(),
         is_claimable: AtomicBool::new(false),
+        is_drained: AtomicBool::new(false),
+        is_in_doubt: AtomicBool::new(false),
         errands: Errands::default(),
         news: Mutex::new(News::default()),
         links: Mutex::new(Links::default()),

@@ -22,6 +22,8 @@ const MINIMUM_RESCUES: i16 = 3;
 /// What is on its last chance runs alone for this long. What kills its pool mostly does so at once, and jobs of hours
 /// that three restarts have met must not make a pool serial.
 const ALONE: Duration = Duration::from_secs(30);
+/// A pool that is never idle takes one on its last chance this often all the same: it would wait for ever.
+const LAST_CHANCE_EVERY: Duration = Duration::from_secs(60);
 
 /// One claimed execution. Times are microseconds since 1970 by the database's clock.
 #[derive(Debug, Clone)]
@@ -60,6 +62,7 @@ impl Claimed {
 #[derive(Debug, Clone)]
 pub struct Taken {
     pub queue: Arc<str>,
+    pub job: Arc<str>,
     /// Python has been told that its cancellation was asked for.
     pub is_cancel_told: bool,
 }
@@ -70,7 +73,13 @@ pub struct Taken {
 pub struct Buffer {
     ready: VecDeque<Claimed>,
     taken: HashMap<Key, Taken>,
+    /// Being submitted here as running: their rows are being written, or have just been.
+    reserved: HashSet<Key>,
+    /// Put away, and their rows not known to have been given back.
+    leaving: HashSet<Key>,
     workers: usize,
+    /// How many of the taken wait for others and hold no worker.
+    resting: usize,
     /// None: nothing has ended yet.
     mean_run_us: Option<f64>,
     /// When a worker last ended or began something.
@@ -78,6 +87,8 @@ pub struct Buffer {
     mean_args: f64,
     /// What runs alone, and since when a worker has it.
     alone: Option<(Key, Option<Instant>)>,
+    /// When one on its last chance could have been claimed.
+    looked_for_last_chance: Instant,
 }
 
 impl Buffer {
@@ -85,11 +96,15 @@ impl Buffer {
         Buffer {
             ready: VecDeque::new(),
             taken: HashMap::new(),
+            reserved: HashSet::new(),
+            leaving: HashSet::new(),
             workers,
+            resting: 0,
             mean_run_us: None,
             moved: Instant::now(),
             mean_args: 0.0,
             alone: None,
+            looked_for_last_chance: Instant::now(),
         }
     }
 
@@ -99,6 +114,15 @@ impl Buffer {
 
     pub fn workers(&self) -> usize {
         self.workers
+    }
+
+    pub fn set_resting(&mut self, resting: usize) {
+        self.resting = resting;
+    }
+
+    /// How many workers have something to do.
+    fn busy(&self) -> usize {
+        self.running().saturating_sub(self.resting)
     }
 
     pub fn buffered(&self) -> usize {
@@ -125,15 +149,26 @@ impl Buffer {
 
     /// Nothing moves although workers are busy: they run at least this long.
     fn stalled_us(&self, now: Instant) -> f64 {
-        match self.taken.is_empty() {
-            true => 0.0,
-            false => now.saturating_duration_since(self.moved).as_micros() as f64,
+        match self.busy() {
+            0 => 0.0,
+            _ => now.saturating_duration_since(self.moved).as_micros() as f64,
         }
     }
 
     /// Nothing is held.
     pub fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.taken.is_empty()
+        self.ready.is_empty() && self.taken.is_empty() && self.reserved.is_empty()
+    }
+
+    /// Whether a claim made now may bring one on its last chance: with nothing beside it, or when there has been
+    /// something beside it for too long.
+    pub fn takes_last_chance(&self, now: Instant) -> bool {
+        self.is_empty() || now.saturating_duration_since(self.looked_for_last_chance) >= LAST_CHANCE_EVERY
+    }
+
+    /// A claim from the start that might bring one on its last chance was made.
+    pub fn looked_for_last_chance(&mut self, now: Instant) {
+        self.looked_for_last_chance = now;
     }
 
     /// Something is held that is to be alone for a while.
@@ -144,20 +179,37 @@ impl Buffer {
         self.holds(key) && since.is_none_or(|since| now.saturating_duration_since(since) < ALONE)
     }
 
+    /// Workers for whom nothing is on its way.
+    fn idle(&self) -> usize {
+        self.workers.saturating_sub(self.busy() + self.reserved.len())
+    }
+
+    /// Keeps a worker for an execution that is about to be written as running here. Refused where another would have to
+    /// wait for it.
+    pub fn reserve(&mut self, key: Key, now: Instant) -> bool {
+        let may = self.ready.is_empty() && self.idle() > 0 && !self.is_isolating(now);
+        may && self.reserved.insert(key)
+    }
+
+    /// It will not come, or its pool has lost it meanwhile; whether the worker was still kept.
+    pub fn unreserve(&mut self, key: Key) -> bool {
+        self.reserved.remove(&key)
+    }
+
     /// How many more executions to claim.
     pub fn want(&self, now: Instant) -> usize {
         if self.is_isolating(now) {
             return 0;
         }
-        let idle = self.workers.saturating_sub(self.running());
+        let idle = self.idle();
         // With more running than workers (after a resize) the surplus is worked off first.
-        let surplus = self.running().saturating_sub(self.workers);
+        let surplus = self.busy().saturating_sub(self.workers);
         (idle + self.prefetch(now)).saturating_sub(self.buffered() + surplus)
     }
 
     /// Whether it is time to claim: the buffer is half empty, or workers have nothing to do.
     pub fn is_hungry(&self, now: Instant) -> bool {
-        let idle = self.workers.saturating_sub(self.running());
+        let idle = self.idle();
         self.want(now) > 0 && (self.buffered() <= self.prefetch(now) / 2 || self.buffered() < idle)
     }
 
@@ -184,7 +236,8 @@ impl Buffer {
             let before = execution.claimed_at.saturating_sub(execution.due_at.unwrap_or(execution.created_at));
             let here = now.saturating_duration_since(execution.received).as_micros() as i64;
             execution.wait_us = before.max(0).saturating_add(here);
-            let taken = Taken { queue: Arc::clone(&execution.queue), is_cancel_told: false };
+            let (queue, job) = (Arc::clone(&execution.queue), Arc::clone(&execution.job));
+            let taken = Taken { queue, job, is_cancel_told: false };
             if let Some((_, since)) = self.alone.as_mut().filter(|(key, _)| *key == execution.key()) {
                 *since = Some(now);
             }
@@ -210,9 +263,25 @@ impl Buffer {
         self.taken.remove(&key).is_some()
     }
 
+    /// The same for one that is put away: its row is given back soon, many in a statement.
+    pub fn put_away(&mut self, key: Key) -> bool {
+        self.forget(key) && self.leaving.insert(key)
+    }
+
+    /// Of what is held here by the books, what is not known here.
+    pub fn unknown(&mut self, booked: Vec<Key>) -> Vec<Key> {
+        let mut unknown: HashSet<Key> = booked.into_iter().collect();
+        self.leaving.retain(|key| unknown.remove(key));
+        for execution in &self.ready {
+            unknown.remove(&execution.key());
+        }
+        unknown.retain(|key| !self.taken.contains_key(key) && !self.reserved.contains(key));
+        unknown.into_iter().collect()
+    }
+
     /// Takes back, newest first, what is far more than the workers come to soon: twice the aim, and a round of workers.
     pub fn shed(&mut self, now: Instant) -> Vec<Key> {
-        let aim = self.prefetch(now) + self.workers.saturating_sub(self.running());
+        let aim = self.prefetch(now) + self.workers.saturating_sub(self.busy());
         if self.buffered() <= 2 * aim + self.workers {
             return Vec::new();
         }
@@ -224,9 +293,16 @@ impl Buffer {
         self.ready.drain(..).collect()
     }
 
-    /// Forgets what the workers hold, and says what it was.
-    pub fn drain_taken(&mut self) -> Vec<Key> {
-        self.taken.drain().map(|(key, _)| key).collect()
+    /// Forgets everything, and says what it was.
+    pub fn drain_all(&mut self) -> Vec<Key> {
+        self.reserved.clear();
+        let ready: Vec<Key> = self.ready.drain(..).map(|execution| execution.key()).collect();
+        ready.into_iter().chain(self.taken.drain().map(|(key, _)| key)).collect()
+    }
+
+    /// What is being written as running here is another's already.
+    pub fn forget_reserved(&mut self) {
+        self.reserved.clear();
     }
 
     pub fn taken(&self) -> Vec<Key> {
@@ -253,6 +329,8 @@ impl Buffer {
     }
 
     pub fn holds(&self, key: &Key) -> bool {
-        self.taken.contains_key(key) || self.ready.iter().any(|execution| execution.key() == *key)
+        self.taken.contains_key(key)
+            || self.reserved.contains(key)
+            || self.ready.iter().any(|execution| execution.key() == *key)
     }
 }

@@ -14,6 +14,7 @@ use crate::cursor::{Ask, Cursors, Got, Position};
 use crate::db::Db;
 use crate::error::{Remedy, Result};
 use crate::link::{Backoff, WORK_LIMIT, reopen};
+use crate::reconcile::RECONCILE_EVERY;
 use crate::release::release;
 use crate::wake::Reason;
 
@@ -32,8 +33,7 @@ pub struct Claimer {
     backend: Option<i32>,
     /// That of a connection that was lost with a claim under way.
     pub(crate) lost_backend: Option<i32>,
-    /// Behind a pooler nobody can say when a lost claim ends: look once more then.
-    pub(crate) recheck_at: Option<Instant>,
+    pub(crate) reconcile_at: Instant,
     pub(crate) cursors: Cursors,
     /// A claim's answer was lost: the database may think that we hold more than we know of.
     pub(crate) is_in_doubt: bool,
@@ -51,7 +51,7 @@ impl Claimer {
             db,
             backend: None,
             lost_backend: None,
-            recheck_at: None,
+            reconcile_at: now + RECONCILE_EVERY,
             poll_at: now,
         }
     }
@@ -89,7 +89,8 @@ impl Claimer {
     }
 
     async fn wait_and_claim(&mut self) -> Result<()> {
-        if self.is_in_doubt || self.recheck_at.is_some_and(|moment| moment <= Instant::now()) {
+        self.is_in_doubt |= self.core.is_in_doubt.swap(false, Ordering::SeqCst);
+        if self.is_in_doubt || self.reconcile_at <= Instant::now() {
             self.reconcile().await?;
         }
         self.learn_backend().await?;
@@ -106,13 +107,14 @@ impl Claimer {
     fn may_rest(&self) -> bool {
         let has_jobs = !self.core.job_names().is_empty();
         self.core.is_claimable.store(has_jobs && self.cursors.has_hope(), Ordering::SeqCst);
+        self.core.is_drained.store(!self.cursors.has_hope(), Ordering::SeqCst);
         !(has_jobs && self.cursors.is_open(Instant::now()) && self.core.is_hungry())
     }
 
     async fn rest(&mut self) -> Result<()> {
         let core = Arc::clone(&self.core);
         let mut phase = core.phase.subscribe();
-        let next_look = self.next_look().min(Instant::now() + self.patience());
+        let next_look = self.next_look().min(Instant::now() + self.patience()).min(self.reconcile_at);
         let Some(db) = &self.db else {
             return Ok(());
         };
@@ -166,6 +168,8 @@ impl Claimer {
 
     /// Claims until nobody is hungry or nothing is left.
     async fn claim_all(&mut self) -> Result<()> {
+        // Before the wakes are taken: one of them may speak of something.
+        self.core.is_drained.store(false, Ordering::SeqCst);
         // Cleared before looking: a wake that lands from now on is for the next round.
         let wakes = self.core.wakes.clear();
         if wakes.all_queues {
@@ -206,8 +210,11 @@ impl Claimer {
         };
         let started = Instant::now();
         // Only this task adds to the buffer: empty now is empty when the answer comes.
-        let is_alone = core.buffer.lock().is_empty();
+        let is_alone = core.buffer.lock().takes_last_chance(started.into_std());
         let lanes = claim(core, db, asks, jobs, pool, is_alone).await?;
+        if is_alone && asks.iter().any(|ask| ask.after == Position::START) {
+            core.buffer.lock().looked_for_last_chance(started.into_std());
+        }
         let took = started.elapsed();
         let rows: usize = lanes.iter().map(Vec::len).sum();
         let cost = took.saturating_sub(COST_COMMIT + COST_ROW * rows as u32);

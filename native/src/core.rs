@@ -15,7 +15,7 @@ use crate::outbox::Outbox;
 use crate::signal::Signal;
 use crate::sql::Sql;
 use crate::telemetry::Tally;
-use crate::wake::{Reason, WakeBoard};
+use crate::wake::{Reason, WakeBoard, Word};
 
 /// What a pool is, apart from its database.
 #[derive(Debug, Clone)]
@@ -107,6 +107,10 @@ pub struct Core {
     pub wakes: WakeBoard,
     /// A claim made now might bring something: free workers are worth a wake.
     pub is_claimable: AtomicBool,
+    /// The last claim left nothing that this pool could run.
+    pub is_drained: AtomicBool,
+    /// A submit as running here was not answered: the claimer is to look what we hold.
+    pub is_in_doubt: AtomicBool,
     pub errands: Errands,
     pub news: Mutex<News>,
     pub links: Mutex<Links>,
@@ -227,15 +231,15 @@ impl Core {
 
     /// One NOTIFY on the wake channel.
     pub fn on_wake(&self, payload: &str) {
-        if let Some(queue) = payload.strip_prefix('+') {
-            if let Some(index) = self.queue_index(queue) {
-                self.wakes.wake_queue(index, Reason::Notify);
+        match Word::parse(payload) {
+            Word::Queue(queue) => {
+                if let Some(index) = self.queue_index(queue) {
+                    self.wakes.wake_queue(index, Reason::Notify);
+                }
             }
-        } else if payload == "@" {
-            self.ask_promote_check();
-        } else if payload.strip_prefix("!cancel ").and_then(|id| id.parse().ok()) == Some(self.pool()) {
-            self.ask_cancel_check();
+            Word::Due => self.ask_promote_check(),
+            Word::Cancel(pool) if pool == self.pool() => self.ask_cancel_check(),
+            Word::Cancel(_) | Word::ForOthers => {}
         }
-        // Anything else (`!pools`, words of later versions) is for others.
     }
 }

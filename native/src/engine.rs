@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::time::timeout_at;
+use uuid::Uuid;
 
 use crate::begin::{Tasks, begin, job_names, new_core, runtime};
 use crate::buffer::{Claimed, Key};
@@ -92,6 +93,54 @@ impl Engine {
         self.core.wakes.wake_all(Reason::Notify);
     }
 
+    /// Keeps a worker for an execution that is about to be written as running here, with token 1. The id of the pool
+    /// that is to hold it; None where it would pass over what waits already, or this pool does not run such.
+    pub fn reserve(&self, id: Uuid, job: &str, queue: &str) -> Option<i32> {
+        let core = &self.core;
+        let is_drained = core.is_drained.load(Ordering::SeqCst) && core.wakes.is_quiet();
+        let may = is_drained && core.phase() == Phase::Running && *core.is_kept.borrow();
+        if !may || core.queue_index(queue).is_none() || core.outbox.lock().is_full() {
+            return None;
+        }
+        if !core.job_names().iter().any(|known| &**known == job) {
+            return None;
+        }
+        let pool = core.pool();
+        core.buffer.lock().reserve((id, 1), Instant::now()).then_some(pool)
+    }
+
+    /// The row of a reserved one is on disk: it is the next to start. Not if the pool was declared lost meanwhile, for
+    /// then it is others'.
+    pub fn hand_over(&self, pool: i32, claimed: Claimed) {
+        let core = &self.core;
+        let mut buffer = core.buffer.lock();
+        if !buffer.unreserve(claimed.key()) || pool != core.pool() {
+            return;
+        }
+        core.tally.lock().handed(&claimed.queue);
+        buffer.push(vec![claimed]);
+        drop(buffer);
+        core.ring_keeper();
+    }
+
+    /// A reserved one was not written as running here; `is_in_doubt`: it may have been.
+    pub fn unreserve(&self, id: Uuid, is_in_doubt: bool) {
+        let core = &self.core;
+        core.buffer.lock().unreserve((id, 1));
+        if is_in_doubt {
+            core.is_in_doubt.store(true, Ordering::SeqCst);
+            core.wakes.ring();
+        }
+    }
+
+    /// The pool's own names, so that a job's is one text however many of its executions there are.
+    pub fn shared_names(&self, job: &str, queue: &str) -> (Arc<str>, Arc<str>) {
+        let shared = |names: &[Arc<str>], name: &str| {
+            names.iter().find(|known| &***known == name).map_or_else(|| Arc::from(name), Arc::clone)
+        };
+        (shared(&self.core.job_names(), job), shared(&self.core.queues, queue))
+    }
+
     /// Hands over at most `max` executions; none under back-pressure.
     pub fn take(&self, max: usize) -> Vec<Claimed> {
         let core = &self.core;
@@ -106,7 +155,7 @@ impl Engine {
             core.ring_capacity();
         }
         if !taken.is_empty() {
-            core.tally.lock().waits(taken.iter().map(|execution| (&execution.queue, execution.wait_us)));
+            core.tally.lock().waits(&taken);
         }
         taken
     }
@@ -116,11 +165,12 @@ impl Engine {
         let core = &self.core;
         let mut buffer = core.buffer.lock();
         let now = Instant::now();
-        let taken = buffer.finish(key, report.run_us, now);
+        let (queue, job) = buffer.finish(key, report.run_us, now).map(|taken| (taken.queue, taken.job)).unzip();
         let outcome = Outcome {
             ticket: None,
             key,
-            queue: taken.map(|taken| taken.queue),
+            queue,
+            job,
             status,
             result: report.result,
             error: report.error,
@@ -158,6 +208,26 @@ impl Engine {
         if core.buffer.lock().forget(key) {
             core.tally.lock().totals.stale += 1;
             core.ring_capacity();
+        }
+    }
+
+    /// Its function has put it away: the claim is given back by a statement of its own, and counts as released.
+    pub fn put_away(&self, key: Key) {
+        let core = &self.core;
+        if core.buffer.lock().put_away(key) {
+            core.tally.lock().totals.released += 1;
+            core.ring_capacity();
+        }
+    }
+
+    /// How many of the taken wait for others and hold no worker.
+    pub fn set_resting(&self, resting: usize) {
+        let mut buffer = self.core.buffer.lock();
+        buffer.set_resting(resting);
+        let is_hungry = buffer.is_hungry(Instant::now());
+        drop(buffer);
+        if is_hungry {
+            self.core.ring_capacity();
         }
     }
 

@@ -10,11 +10,11 @@ use tokio_postgres::types::Type;
 use crate::core::{Core, Phase, Role};
 use crate::db::Db;
 use crate::error::{Remedy, Result};
+use crate::event::{EVERY, FIRST_AFTER, Head, events};
 use crate::lease;
 use crate::link::{Backoff, KEEPER_LIMIT, reopen};
 use crate::promote::promote;
 use crate::release::release;
-use crate::telemetry::{EVERY, FIRST_AFTER, Head, events};
 use crate::wake::Reason;
 
 const TIDY_EVERY: Duration = Duration::from_secs(24 * 3_600);
@@ -42,7 +42,8 @@ pub struct Keeper {
     /// The end of the grace that an outage gives the others.
     pub(crate) grace_until: Option<Instant>,
     publish_at: Option<Instant>,
-    published_at: Option<Instant>,
+    /// Not before then: many jobs and queues take several events, and all together at most ten are sent a second.
+    publish_from: Option<Instant>,
     tidy_at: Instant,
     /// `claimed` at the last renewal: as long as it moves the claims themselves see what is pending.
     pub(crate) claimed_before: u64,
@@ -61,7 +62,7 @@ impl Keeper {
             promote_apart: PROMOTE_APART,
             grace_until: None,
             publish_at: None,
-            published_at: None,
+            publish_from: None,
             tidy_at: now + Duration::from_secs(1),
             claimed_before: 0,
         }
@@ -184,7 +185,7 @@ impl Keeper {
         }
         if self.publish_at.is_none() && self.core.tally.lock().is_dirty() {
             let first = Instant::now() + FIRST_AFTER;
-            self.publish_at = Some(self.published_at.map_or(first, |last| first.max(last + EVERY)));
+            self.publish_at = Some(self.publish_from.map_or(first, |moment| first.max(moment)));
         }
         if errands.cancel_check.swap(false, Ordering::SeqCst) {
             if let Some(db) = &self.db {
@@ -224,17 +225,18 @@ impl Keeper {
             return Ok(());
         };
         self.publish_at = None;
-        self.published_at = Some(Instant::now());
-        for event in self.events() {
+        let events = self.events();
+        for event in &events {
             self.core.count_statement();
-            db.query(&self.core.sql.publish, &[(&event, Type::TEXT)], KEEPER_LIMIT).await?;
+            db.query(&self.core.sql.publish, &[(event, Type::TEXT)], KEEPER_LIMIT).await?;
         }
+        self.publish_from = Some(Instant::now() + EVERY * events.len() as u32);
         Ok(())
     }
 
     fn events(&self) -> Vec<String> {
         let core = &self.core;
-        let recent = {
+        let (recent, statements) = {
             let mut tally = core.tally.lock();
             (tally.take_recent(), tally.totals.statements)
         };
@@ -248,10 +250,11 @@ impl Keeper {
             buffered: buffer.buffered(),
             workers: buffer.workers(),
             unsettled,
-            statements: recent.1,
+            prefetch: buffer.prefetch(std::time::Instant::now()),
+            statements,
         };
         drop(buffer);
-        events(&head, &recent.0)
+        events(&head, &recent)
     }
 
     async fn tidy(&mut self) -> Result<()> {
@@ -264,13 +267,13 @@ impl Keeper {
         Ok(())
     }
 
-    /// Gives back what handlers still hold, tells the watchers the last, and says goodbye.
+    /// Gives back what is still held, tells the watchers the last, and says goodbye.
     async fn leave(&mut self) -> Result<()> {
         self.core.is_kept.send_replace(false);
         let Some(db) = &self.db else {
             return Ok(());
         };
-        let keys = self.core.buffer.lock().drain_taken();
+        let keys = self.core.buffer.lock().drain_all();
         self.core.tally.lock().totals.released += keys.len() as u64;
         release(&self.core, db, &keys, KEEPER_LIMIT).await?;
         if self.core.tally.lock().is_dirty() {

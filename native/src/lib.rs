@@ -13,6 +13,7 @@ pub mod cursor;
 pub mod db;
 pub mod engine;
 pub mod error;
+pub mod event;
 pub mod keeper;
 pub mod latency;
 pub mod lease;

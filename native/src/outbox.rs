@@ -49,6 +49,7 @@ pub struct Outcome {
     pub ticket: Option<u64>,
     pub key: Key,
     pub queue: Option<Arc<str>>,
+    pub job: Option<Arc<str>>,
     pub status: Status,
     pub result: Option<Vec<u8>>,
     pub error: Option<String>,
@@ -61,6 +62,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// It succeeded and left no logs: nearly all do, and these are cheaper to write.
+    pub fn is_plain(&self) -> bool {
+        self.status == Status::Succeeded && self.error.is_none() && self.logs.is_none()
+    }
+
     fn size(&self) -> usize {
         let texts = [&self.error, &self.logs].into_iter().flatten().map(String::len);
         self.result.as_ref().map_or(0, Vec::len) + texts.sum::<usize>()

@@ -1,4 +1,4 @@
-//! After a claim whose answer was lost: what the database thinks we hold and we know nothing of.
+//! What the database thinks we hold and we know nothing of: at once after a claim whose answer was lost, and now and then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,9 @@ use crate::error::Result;
 use crate::link::WORK_LIMIT;
 use crate::release::release;
 
-/// Longer than any claim takes.
-const RECHECK_AFTER: Duration = Duration::from_secs(60);
+/// A statement that was given up, on whatever connection, may have been done after all, and later than any look that
+/// follows it: behind a pooler nobody can end it. Without another look what it wrote would be running here for ever.
+pub(crate) const RECONCILE_EVERY: Duration = Duration::from_secs(15);
 
 impl Claimer {
     /// Finds what the database thinks we hold and we know nothing of, and gives it back.
@@ -39,16 +40,18 @@ impl Claimer {
             sleep(Duration::from_millis(20)).await;
         };
         let unknown: Vec<Key> = {
-            let buffer = core.buffer.lock();
+            let mut buffer = core.buffer.lock();
             let outbox = core.outbox.lock();
-            let is_known = |key: &Key| buffer.holds(key) || outbox.holds(key);
-            ids.into_iter().zip(tokens).filter(|key| !is_known(key)).collect()
+            let unknown = buffer.unknown(ids.into_iter().zip(tokens).collect());
+            unknown.into_iter().filter(|key| !outbox.holds(key)).collect()
         };
         release(&core, db, &unknown, WORK_LIMIT).await?;
-        let is_first = std::mem::take(&mut self.is_in_doubt);
-        self.recheck_at = (is_first && db.is_pooled()).then(|| Instant::now() + RECHECK_AFTER);
+        let was_in_doubt = std::mem::take(&mut self.is_in_doubt);
+        self.reconcile_at = Instant::now() + RECONCILE_EVERY;
         self.lost_backend = None;
-        self.cursors.mark_all();
+        if was_in_doubt || !unknown.is_empty() {
+            self.cursors.mark_all();
+        }
         Ok(())
     }
 }

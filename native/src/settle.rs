@@ -16,15 +16,32 @@ use crate::outbox::{Outcome, Status};
 pub async fn settle(core: &Core, db: &Db, part: &[Outcome]) -> Result<HashMap<Key, Status>> {
     let ids: Vec<Uuid> = part.iter().map(|outcome| outcome.key.0).collect();
     let tokens: Vec<i32> = part.iter().map(|outcome| outcome.key.1).collect();
-    let statuses: Vec<&str> = part.iter().map(|outcome| outcome.status.as_str()).collect();
     let results: Vec<Option<&[u8]>> = part.iter().map(|outcome| outcome.result.as_deref()).collect();
-    let errors: Vec<Option<&str>> = part.iter().map(|outcome| outcome.error.as_deref()).collect();
     let runs: Vec<i64> = part.iter().map(|outcome| outcome.run_us).collect();
     let ages: Vec<i64> = part.iter().map(|outcome| outcome.ended.elapsed().as_micros() as i64).collect();
-    let delays: Vec<f64> = part.iter().map(|outcome| outcome.delay).collect();
-    let logs: Vec<Option<&str>> = part.iter().map(|outcome| outcome.logs.as_deref()).collect();
     let sources: Vec<Option<&str>> = part.iter().map(|outcome| outcome.source.as_deref()).collect();
     core.count_statement();
+    if part.iter().all(Outcome::is_plain) {
+        let rows = db
+            .query(
+                &core.sql.settle_succeeded,
+                &[
+                    (&ids, Type::UUID_ARRAY),
+                    (&tokens, Type::INT4_ARRAY),
+                    (&results, Type::BYTEA_ARRAY),
+                    (&runs, Type::INT8_ARRAY),
+                    (&ages, Type::INT8_ARRAY),
+                    (&sources, Type::TEXT_ARRAY),
+                ],
+                WORK_LIMIT,
+            )
+            .await?;
+        return rows.iter().map(counted).collect();
+    }
+    let statuses: Vec<&str> = part.iter().map(|outcome| outcome.status.as_str()).collect();
+    let errors: Vec<Option<&str>> = part.iter().map(|outcome| outcome.error.as_deref()).collect();
+    let delays: Vec<f64> = part.iter().map(|outcome| outcome.delay).collect();
+    let logs: Vec<Option<&str>> = part.iter().map(|outcome| outcome.logs.as_deref()).collect();
     let rows = db
         .query(
             &core.sql.settle,

@@ -25,7 +25,9 @@ macro_rules! statements {
                     schema: schema.to_owned(),
                     $($name: Statement {
                         name: stringify!($name),
-                        text: include_str!(concat!("../sql/", stringify!($name), ".sql")).replace("currant", schema),
+                        text: include_str!(concat!("../sql/", stringify!($name), ".sql"))
+                            .replace("-- include ending", include_str!("../sql/ending.sql"))
+                            .replace("currant", schema),
                     },)*
                 })
             }
@@ -40,7 +42,7 @@ macro_rules! statements {
 
 statements! {
     cancelling, claim, discard, goodbye, lease, lock, pin_claim, pin_keeper, pin_settle, promote, publish, reconcile, register,
-    release, rescue, settle, settled, tail, tidy,
+    release, rescue, settle, settle_succeeded, settled, tail, tidy,
 }
 
 impl Sql {

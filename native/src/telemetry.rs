@@ -1,38 +1,30 @@
 //! What the pool has done, counted twice: since connect for `stats`, and since the last event for the watchers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
-
+use crate::buffer::Claimed;
 use crate::latency::{Histogram, Sizes};
-use crate::outbox::Status;
-use crate::wake::{Reason, by_name};
+use crate::outbox::{Outcome, Status};
+use crate::wake::Reason;
 
-/// NOTIFY refuses payloads of 8,000 bytes and more.
-const MOST_BYTES: usize = 7_999;
-/// At most ten events a second ...
-pub const EVERY: Duration = Duration::from_millis(100);
-/// ... and the first one after quiet at once, but not before the settle that comes right behind it.
-pub const FIRST_AFTER: Duration = Duration::from_millis(2);
+/// The latest claims of an interval that an event tells one by one (at 40,000 executions a second there are about 8).
+pub const BATCHES: usize = 16;
 
-/// Counts of one queue, or of all.
+/// Claim statements, as far as they asked one queue, or all of them.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Counts {
+pub struct Claims {
     pub claims: u64,
     pub claimed: u64,
     pub empty: u64,
     pub sizes: Sizes,
     pub claim_us: Histogram,
     pub wakes: BTreeMap<Reason, u64>,
-    pub outcomes: BTreeMap<Status, u64>,
-    pub wait_us: Histogram,
-    pub run_us: Histogram,
 }
 
-impl Counts {
-    fn claim(&mut self, reason: Reason, rows: usize, microseconds: u64) {
+impl Claims {
+    fn record(&mut self, reason: Reason, rows: usize, microseconds: u64) {
         self.claims += 1;
         self.claimed += rows as u64;
         self.empty += u64::from(rows == 0);
@@ -40,28 +32,58 @@ impl Counts {
         self.claim_us.record(microseconds);
         *self.wakes.entry(reason).or_default() += 1;
     }
+}
 
-    fn to_json(&self) -> Value {
-        let wakes: Map<String, Value> = by_name(&self.wakes)
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(name, count)| (name.to_owned(), json!(count)))
-            .collect();
-        let outcomes: Map<String, Value> =
-            self.outcomes.iter().map(|(status, count)| (status.as_str().to_owned(), json!(count))).collect();
-        json!({
-            "claims": self.claims, "claimed": self.claimed, "empty": self.empty,
-            "sizes": self.sizes.counts(), "claim_us": self.claim_us.counts(),
-            "wakes": wakes, "outcomes": outcomes,
-            "wait_us": self.wait_us.counts(), "run_us": self.run_us.counts(),
-        })
+/// Executions of one queue, of one job, or all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Runs {
+    pub outcomes: BTreeMap<Status, u64>,
+    pub wait_us: Histogram,
+    pub run_us: Histogram,
+}
+
+impl Runs {
+    fn outcome(&mut self, status: Status, run_us: u64) {
+        *self.outcomes.entry(status).or_default() += 1;
+        self.run_us.record(run_us);
+    }
+}
+
+/// One queue's part of one claim.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    pub queue: Arc<str>,
+    pub rows: usize,
+    pub took: Duration,
+    pub reason: Reason,
+    pub ended: Instant,
+}
+
+/// What has happened since the last event.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Recent {
+    /// The statements themselves: one that asks three queues counts once.
+    pub claims: Claims,
+    pub queues: BTreeMap<Arc<str>, (Claims, Runs)>,
+    pub jobs: BTreeMap<Arc<str>, Runs>,
+    /// The latest, oldest first.
+    pub batches: VecDeque<Batch>,
+}
+
+impl Recent {
+    fn batch(&mut self, batch: Batch) {
+        if self.batches.len() == BATCHES {
+            self.batches.pop_front();
+        }
+        self.batches.push_back(batch);
     }
 }
 
 /// Counters that only grow.
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
-    pub counts: Counts,
+    pub claims: Claims,
+    pub runs: Runs,
     pub statements: u64,
     pub settled: u64,
     pub stale: u64,
@@ -74,7 +96,7 @@ pub struct Totals {
 #[derive(Debug, Default)]
 pub struct Tally {
     pub totals: Totals,
-    recent: BTreeMap<Arc<str>, Counts>,
+    recent: Recent,
     /// Something worth an event has happened since the last one.
     is_dirty: bool,
 }
@@ -82,35 +104,59 @@ pub struct Tally {
 impl Tally {
     /// One claim statement over some queues: (queue, rows) of each.
     pub fn claim(&mut self, reason: Reason, queues: &[(Arc<str>, usize)], took: Duration) {
-        let microseconds = took.as_micros() as u64;
+        let (microseconds, ended) = (took.as_micros() as u64, Instant::now());
         let rows: usize = queues.iter().map(|(_, rows)| rows).sum();
-        self.totals.counts.claim(reason, rows, microseconds);
-        for (queue, rows) in queues {
-            self.recent(queue).claim(reason, *rows, microseconds);
+        self.totals.claims.record(reason, rows, microseconds);
+        self.recent.claims.record(reason, rows, microseconds);
+        for (place, (queue, rows_here)) in queues.iter().enumerate() {
+            of(&mut self.recent.queues, queue).0.record(reason, *rows_here, microseconds);
+            // One that brought nothing at all is told of once, not for each queue.
+            if *rows_here > 0 || (rows == 0 && place == 0) {
+                self.recent.batch(Batch { queue: Arc::clone(queue), rows: *rows_here, took, reason, ended });
+            }
         }
         // A claim that found nothing is counted but told only along with something that happened.
         self.is_dirty |= rows > 0;
     }
 
-    pub fn waits<'a>(&mut self, waits: impl Iterator<Item = (&'a Arc<str>, i64)>) {
-        for (queue, wait) in waits {
-            let wait = wait.max(0) as u64;
-            self.totals.counts.wait_us.record(wait);
-            self.recent(queue).wait_us.record(wait);
+    /// One was submitted here as running: claimed without a claim.
+    pub fn handed(&mut self, queue: &Arc<str>) {
+        self.totals.claims.claimed += 1;
+        self.recent.claims.claimed += 1;
+        of(&mut self.recent.queues, queue).0.claimed += 1;
+        self.is_dirty = true;
+    }
+
+    /// Handlers begin. Names are looked up once for all that follow each other: mostly all are of one job.
+    pub fn waits(&mut self, taken: &[Claimed]) {
+        let is_alike =
+            |one: &Claimed, other: &Claimed| Arc::ptr_eq(&one.queue, &other.queue) && Arc::ptr_eq(&one.job, &other.job);
+        for alike in taken.chunk_by(is_alike) {
+            let Some(first) = alike.first() else {
+                continue;
+            };
+            let queue = &mut of(&mut self.recent.queues, &first.queue).1.wait_us;
+            let job = &mut of(&mut self.recent.jobs, &first.job).wait_us;
+            for execution in alike {
+                let wait = execution.wait_us.max(0) as u64;
+                for histogram in [&mut self.totals.runs.wait_us, &mut *queue, &mut *job] {
+                    histogram.record(wait);
+                }
+            }
             self.is_dirty = true;
         }
     }
 
-    /// An outcome that is on disk.
-    pub fn outcome(&mut self, queue: Option<&Arc<str>>, status: Status, run_us: i64) {
-        let run = run_us.max(0) as u64;
+    /// An outcome that is on disk, as `status`.
+    pub fn outcome(&mut self, outcome: &Outcome, status: Status) {
+        let run = outcome.run_us.max(0) as u64;
         self.totals.settled += 1;
-        self.totals.counts.run_us.record(run);
-        *self.totals.counts.outcomes.entry(status).or_default() += 1;
-        if let Some(queue) = queue {
-            let counts = self.recent(queue);
-            counts.run_us.record(run);
-            *counts.outcomes.entry(status).or_default() += 1;
+        self.totals.runs.outcome(status, run);
+        if let Some(queue) = &outcome.queue {
+            of(&mut self.recent.queues, queue).1.outcome(status, run);
+        }
+        if let Some(job) = &outcome.job {
+            of(&mut self.recent.jobs, job).outcome(status, run);
         }
         self.is_dirty = true;
     }
@@ -119,123 +165,36 @@ impl Tally {
         self.is_dirty
     }
 
-    /// What has happened since the last call, by queue.
-    pub fn take_recent(&mut self) -> BTreeMap<Arc<str>, Counts> {
+    /// What has happened since the last call.
+    pub fn take_recent(&mut self) -> Recent {
         self.is_dirty = false;
         std::mem::take(&mut self.recent)
     }
-
-    fn recent(&mut self, queue: &Arc<str>) -> &mut Counts {
-        if !self.recent.contains_key(queue) {
-            self.recent.insert(Arc::clone(queue), Counts::default());
-        }
-        self.recent.entry(Arc::clone(queue)).or_default()
-    }
 }
 
-/// What every event says of its pool.
-#[derive(Debug, Clone)]
-pub struct Head {
-    pub pool: i32,
-    pub name: String,
-    /// Seconds since 1970.
-    pub sent_at: f64,
-    pub running: usize,
-    pub buffered: usize,
-    pub workers: usize,
-    pub unsettled: usize,
-    pub statements: u64,
-}
-
-/// The events for what has happened: one if it fits into a NOTIFY, else split over the queues.
-pub fn events(head: &Head, recent: &BTreeMap<Arc<str>, Counts>) -> Vec<String> {
-    let queues: Vec<(&str, Value)> = recent.iter().map(|(queue, counts)| (&**queue, counts.to_json())).collect();
-    split(head, &queues)
-}
-
-fn split(head: &Head, queues: &[(&str, Value)]) -> Vec<String> {
-    let text = event(head, queues);
-    if text.len() <= MOST_BYTES {
-        return vec![text];
-    }
-    if queues.len() > 1 {
-        let (front, back) = queues.split_at(queues.len() / 2);
-        return [split(head, front), split(head, back)].concat();
-    }
-    queues.iter().flat_map(|(queue, counts)| halves(head, queue, counts)).collect()
-}
-
-/// One queue too large for one event: its histograms go apart, for events add up.
-fn halves(head: &Head, queue: &str, counts: &Value) -> Vec<String> {
-    let Value::Object(counts) = counts else {
-        return Vec::new();
-    };
-    let (histograms, plain): (Map<_, _>, Map<_, _>) =
-        counts.clone().into_iter().partition(|(name, _)| name.ends_with("_us"));
-    let mut parts = vec![plain];
-    parts.extend(histograms.into_iter().map(|(name, values)| Map::from_iter([(name, values)])));
-    parts
-        .into_iter()
-        .map(|part| event(head, &[(queue, Value::Object(part))]))
-        .filter(|text| text.len() <= MOST_BYTES)
-        .collect()
-}
-
-fn event(head: &Head, queues: &[(&str, Value)]) -> String {
-    let queues: Map<String, Value> =
-        queues.iter().map(|(queue, counts)| ((*queue).to_owned(), counts.clone())).collect();
-    json!({
-        "v": 1, "pool": head.pool, "name": head.name, "sent_at": head.sent_at, "queues": queues,
-        "running": head.running, "buffered": head.buffered, "workers": head.workers,
-        "unsettled": head.unsettled, "statements": head.statements,
-    })
-    .to_string()
+fn of<'a, T: Default>(known: &'a mut BTreeMap<Arc<str>, T>, name: &Arc<str>) -> &'a mut T {
+    known.entry(Arc::clone(name)).or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn head() -> Head {
-        Head {
-            pool: 3,
-            name: "a".repeat(200),
-            sent_at: 1.5,
-            running: 1,
-            buffered: 2,
-            workers: 3,
-            unsettled: 4,
-            statements: 5,
+    fn failed(queue: &str, job: &str) -> Outcome {
+        Outcome {
+            ticket: None,
+            key: (uuid::Uuid::nil(), 1),
+            queue: Some(Arc::from(queue)),
+            job: Some(Arc::from(job)),
+            status: Status::Failed,
+            result: None,
+            error: None,
+            run_us: 5,
+            delay: 0.0,
+            logs: None,
+            source: None,
+            ended: Instant::now(),
         }
-    }
-
-    fn wide() -> Counts {
-        let mut counts = Counts { claimed: 7, ..Counts::default() };
-        for exponent in 0..400u32 {
-            let value = 1.05f64.powi(exponent as i32) as u64;
-            for histogram in [&mut counts.claim_us, &mut counts.wait_us, &mut counts.run_us] {
-                histogram.record(value);
-            }
-        }
-        counts
-    }
-
-    #[test]
-    fn too_much_for_one_event_is_split_and_adds_up() {
-        let recent: BTreeMap<Arc<str>, Counts> = (0..20).map(|n| (Arc::from(format!("queue {n}")), wide())).collect();
-        let all = events(&head(), &recent);
-        let (mut claimed, mut waits) = (0, 0);
-        for text in &all {
-            assert!(text.len() < 8_000);
-            let event: Value = serde_json::from_str(text).expect("JSON");
-            assert_eq!(event["v"], 1);
-            for counts in event["queues"].as_object().expect("queues").values() {
-                claimed += counts["claimed"].as_u64().unwrap_or(0);
-                let pairs = counts["wait_us"].as_array().cloned().unwrap_or_default();
-                waits += pairs.iter().filter_map(|pair| pair[1].as_u64()).sum::<u64>();
-            }
-        }
-        assert_eq!((claimed, waits), (20 * 7, 20 * 400));
     }
 
     #[test]
@@ -243,10 +202,27 @@ mod tests {
         let mut tally = Tally::default();
         tally.claim(Reason::Poll, &[(Arc::from("default"), 0)], Duration::from_millis(1));
         assert!(!tally.is_dirty());
-        tally.outcome(Some(&Arc::from("default")), Status::Failed, 5);
+        tally.outcome(&failed("default", "send"), Status::Failed);
         assert!(tally.is_dirty());
         let recent = tally.take_recent();
-        assert_eq!((recent["default"].empty, recent["default"].outcomes[&Status::Failed]), (1, 1));
-        assert!(!tally.is_dirty() && tally.take_recent().is_empty());
+        let (claims, runs) = &recent.queues["default"];
+        assert_eq!((claims.empty, runs.outcomes[&Status::Failed]), (1, 1));
+        assert_eq!(recent.jobs["send"], *runs);
+        assert!(!tally.is_dirty() && tally.take_recent() == Recent::default());
+    }
+
+    #[test]
+    fn a_claim_over_queues_counts_once_and_the_latest_are_kept_one_by_one() {
+        let mut tally = Tally::default();
+        let (mail, web): (Arc<str>, Arc<str>) = (Arc::from("mail"), Arc::from("web"));
+        for rows in 1..=20 {
+            tally.claim(Reason::Notify, &[(mail.clone(), rows), (web.clone(), 0)], Duration::from_millis(1));
+        }
+        tally.claim(Reason::Poll, &[(mail, 0), (web, 0)], Duration::from_millis(1));
+        let recent = tally.take_recent();
+        assert_eq!((recent.claims.claims, recent.claims.empty, recent.claims.claimed), (21, 1, 210));
+        assert_eq!(recent.queues["web"].0.empty, 21);
+        let rows: Vec<usize> = recent.batches.iter().map(|batch| batch.rows).collect();
+        assert_eq!(rows, (6..=20).chain([0]).collect::<Vec<_>>());
     }
 }

@@ -32,7 +32,7 @@ impl Keeper {
         if !self.has_lock && !db.is_pooled() {
             self.has_lock = lease::lock(&core, db).await?;
         }
-        let claimed = core.tally.lock().totals.counts.claimed;
+        let claimed = core.tally.lock().totals.claims.claimed;
         let look = claimed == self.claimed_before && core.is_hungry();
         self.claimed_before = claimed;
         let renewal = lease::renew(&core, db, leftover_s, look).await?;
@@ -79,6 +79,7 @@ impl Keeper {
         self.has_lock = lease::register(core, db).await?;
         let (dropped, taken): (Vec<Claimed>, Vec<Key>) = {
             let mut buffer = core.buffer.lock();
+            buffer.forget_reserved();
             (buffer.drain(), buffer.taken())
         };
         core.news.lock().lost.extend(taken);
@@ -103,7 +104,7 @@ impl Keeper {
         let told = buffer.tell_cancel(keys);
         let mut outbox = core.outbox.lock();
         for execution in pulled {
-            outbox.push_own(Outcome::cancelled(execution.key(), execution.queue));
+            outbox.push_own(Outcome::cancelled(execution.key(), execution.queue, execution.job));
         }
         drop((outbox, buffer));
         core.ring_settler();
@@ -116,11 +117,12 @@ impl Keeper {
 
 impl Outcome {
     /// The engine's own: cancelled before a worker had it.
-    fn cancelled(key: Key, queue: Arc<str>) -> Outcome {
+    fn cancelled(key: Key, queue: Arc<str>, job: Arc<str>) -> Outcome {
         Outcome {
             ticket: None,
             key,
             queue: Some(queue),
+            job: Some(job),
             status: Status::Cancelled,
             result: None,
             error: None,

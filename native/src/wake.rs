@@ -27,6 +27,32 @@ impl Reason {
     }
 }
 
+/// What a NOTIFY on the wake channel says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word<'a> {
+    /// Something is pending in this queue.
+    Queue(&'a str),
+    /// Something has become scheduled.
+    Due,
+    /// Of what this pool runs, something is to be cancelled.
+    Cancel(i32),
+    /// `!pools`, words of later versions, nonsense.
+    ForOthers,
+}
+
+impl Word<'_> {
+    pub fn parse(payload: &str) -> Word<'_> {
+        if let Some(queue) = payload.strip_prefix('+') {
+            return Word::Queue(queue);
+        }
+        if payload == "@" {
+            return Word::Due;
+        }
+        let pool = payload.strip_prefix("!cancel ").and_then(|id| id.parse().ok());
+        pool.map_or(Word::ForOthers, Word::Cancel)
+    }
+}
+
 /// Claims per wake reason, every reason present.
 pub fn by_name(counts: &BTreeMap<Reason, u64>) -> Vec<(&'static str, u64)> {
     Reason::ALL.into_iter().map(|reason| (reason.as_str(), counts.get(&reason).copied().unwrap_or(0))).collect()
@@ -72,6 +98,11 @@ impl WakeBoard {
 
     pub fn clear(&self) -> Wakes {
         std::mem::take(&mut *self.wakes.lock())
+    }
+
+    /// Nothing has been said since the last `clear`.
+    pub fn is_quiet(&self) -> bool {
+        self.wakes.lock().reason.is_none()
     }
 
     pub async fn rung(&self) {

@@ -160,3 +160,51 @@ fn claim_once(
     }
     taken
 }
+
+#[test]
+fn a_worker_is_kept_only_where_nobody_waits() {
+    let now = Instant::now();
+    let mut buffer = Buffer::new(2);
+    let key = |number: u128| (Uuid::from_u128(number), 1);
+    assert!(buffer.reserve(key(1), now) && buffer.holds(&key(1)) && !buffer.is_empty());
+    assert_eq!(buffer.want(now), 1, "the other worker's");
+    assert!(buffer.reserve(key(2), now));
+    assert!(!buffer.reserve(key(3), now), "all workers are spoken for");
+    assert_eq!(buffer.want(now), 0);
+    assert!(buffer.unreserve(key(1)) && !buffer.unreserve(key(1)));
+    buffer.push(vec![claimed(4)]);
+    assert!(!buffer.reserve(key(5), now), "another is before it");
+    buffer.forget_reserved();
+    assert!(!buffer.unreserve(key(2)) && !buffer.holds(&key(2)), "it is another pool's by now");
+}
+
+#[test]
+fn what_is_held_by_the_books_alone() {
+    let mut buffer = Buffer::new(4);
+    let key = |number: u128| (Uuid::from_u128(number), 1);
+    let now = Instant::now();
+    assert!(buffer.reserve(key(1), now));
+    buffer.push(vec![claimed(2), claimed(3)]);
+    let runs = buffer.take(1, now)[0].key();
+    let waits = claimed(3).key();
+    let booked = vec![key(1), runs, waits, key(9)];
+    assert_eq!(buffer.unknown(booked.clone()), [key(9)]);
+    assert!(buffer.put_away(runs) && !buffer.put_away(runs));
+    assert_eq!(buffer.unknown(booked), [key(9)], "its row is about to be given back");
+    assert_eq!(buffer.unknown(vec![waits]), [], "it has been");
+    assert_eq!(buffer.unknown(vec![runs]), [runs], "who holds it now?");
+}
+
+#[test]
+fn one_on_its_last_chance_waits_for_an_idle_pool_but_not_for_ever() {
+    let begun = Instant::now();
+    let mut buffer = Buffer::new(2);
+    buffer.looked_for_last_chance(begun);
+    assert!(buffer.takes_last_chance(begun), "nothing is beside it");
+    buffer.push(vec![claimed(1)]);
+    assert!(!buffer.takes_last_chance(begun + Duration::from_secs(59)));
+    let late = begun + Duration::from_secs(60);
+    assert!(buffer.takes_last_chance(late));
+    buffer.looked_for_last_chance(late);
+    assert!(!buffer.takes_last_chance(late));
+}

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -7,6 +7,7 @@ use super::claimed::PyClaimed;
 use super::id_of;
 use super::news::PyNews;
 use super::stats::PyStats;
+use crate::buffer::Claimed;
 use crate::core::PoolConfig;
 use crate::db::Target;
 use crate::engine::{Engine, Report};
@@ -75,11 +76,60 @@ impl PyEngine {
         self.0.wake();
     }
 
-    fn take(&self, max: usize) -> Vec<PyClaimed> {
-        self.0.take(max).into_iter().map(PyClaimed).collect()
+    fn reserve(&self, id: &[u8], job: &str, queue: &str) -> PyResult<Option<i32>> {
+        Ok(self.0.reserve(id_of(id)?, job, queue))
     }
 
-    #[pyo3(signature = (id, token, status, *, result=None, error=None, run_us=0, delay=0.0, logs=None, source=None))]
+    #[expect(clippy::too_many_arguments, reason = "the columns of a row, one by one")]
+    fn hand_over(
+        &self,
+        pool: i32,
+        id: &[u8],
+        job: &str,
+        queue: &str,
+        priority: i16,
+        retries: Option<i16>,
+        options: Option<String>,
+        args: Vec<u8>,
+        created_at: i64,
+        sent_us_ago: u64,
+    ) -> PyResult<()> {
+        let (job, queue) = self.0.shared_names(job, queue);
+        let now = Instant::now();
+        self.0.hand_over(
+            pool,
+            Claimed {
+                id: id_of(id)?,
+                job,
+                queue,
+                priority,
+                attempt: 1,
+                token: 1,
+                rescues: 0,
+                retries,
+                batch: None,
+                created_at,
+                due_at: None,
+                claimed_at: created_at,
+                options,
+                args,
+                received: now.checked_sub(Duration::from_micros(sent_us_ago)).unwrap_or(now),
+                wait_us: 0,
+            },
+        );
+        Ok(())
+    }
+
+    fn unreserve(&self, id: &[u8], is_in_doubt: bool) -> PyResult<()> {
+        self.0.unreserve(id_of(id)?, is_in_doubt);
+        Ok(())
+    }
+
+    fn take(&self, py: Python<'_>, max: usize) -> Vec<PyClaimed> {
+        PyClaimed::all(py, self.0.take(max))
+    }
+
+    #[pyo3(signature = (id, token, status, result=None, error=None, run_us=0, delay=0.0, logs=None, source=None))]
     #[expect(clippy::too_many_arguments, reason = "the stub's keywords, one by one")]
     fn settle(
         &self,
@@ -103,6 +153,15 @@ impl PyEngine {
     fn forget(&self, id: &[u8], token: i32) -> PyResult<()> {
         self.0.forget((id_of(id)?, token));
         Ok(())
+    }
+
+    fn put_away(&self, id: &[u8], token: i32) -> PyResult<()> {
+        self.0.put_away((id_of(id)?, token));
+        Ok(())
+    }
+
+    fn set_resting(&self, resting: usize) {
+        self.0.set_resting(resting);
     }
 
     fn news(&self) -> PyNews {

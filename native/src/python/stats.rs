@@ -38,22 +38,22 @@ impl PyStats {
 
     #[getter]
     fn claims(&self) -> u64 {
-        self.0.totals.counts.claims
+        self.0.totals.claims.claims
     }
 
     #[getter]
     fn claimed(&self) -> u64 {
-        self.0.totals.counts.claimed
+        self.0.totals.claims.claimed
     }
 
     #[getter]
     fn empty_claims(&self) -> u64 {
-        self.0.totals.counts.empty
+        self.0.totals.claims.empty
     }
 
     #[getter]
     fn wakes(&self) -> HashMap<&'static str, u64> {
-        by_name(&self.0.totals.counts.wakes).into_iter().collect()
+        by_name(&self.0.totals.claims.wakes).into_iter().collect()
     }
 
     #[getter]
@@ -98,21 +98,21 @@ impl PyStats {
 
     #[getter]
     fn wait_us(&self) -> Vec<(u32, u64)> {
-        self.0.totals.counts.wait_us.counts()
+        self.0.totals.runs.wait_us.counts()
     }
 
     #[getter]
     fn run_us(&self) -> Vec<(u32, u64)> {
-        self.0.totals.counts.run_us.counts()
+        self.0.totals.runs.run_us.counts()
     }
 
     #[getter]
     fn claim_us(&self) -> Vec<(u32, u64)> {
-        self.0.totals.counts.claim_us.counts()
+        self.0.totals.claims.claim_us.counts()
     }
 
     #[getter]
     fn claim_sizes(&self) -> Vec<(u32, u64)> {
-        self.0.totals.counts.sizes.counts()
+        self.0.totals.claims.sizes.counts()
     }
 }

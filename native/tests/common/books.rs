@@ -17,6 +17,7 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../currant_lab/database/migrations/0001_initial.sql"),
     include_str!("../../../currant_lab/database/migrations/0002_functions.sql"),
+    include_str!("../../../currant_lab/database/migrations/0003_dependencies.sql"),
 ];
 
 pub struct Books {

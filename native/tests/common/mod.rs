@@ -13,7 +13,7 @@ use currant_native::engine::{Engine, Report};
 use currant_native::outbox::Status;
 
 /// Longer than anything takes that works.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Waits until a descriptor is readable, a moment at most: the callers look at what they wait for themselves.
 pub fn wait_readable(fd: i32, most: Duration) {

@@ -125,7 +125,7 @@ fn fast_jobs_are_claimed_by_the_hundred() {
     let engine = books.engine(10);
     work_off(&engine, 5_000);
     let stats = engine.stats();
-    assert!(stats.totals.counts.claims < 60, "{} claims", stats.totals.counts.claims);
+    assert!(stats.totals.claims.claims < 60, "{} claims", stats.totals.claims.claims);
     assert!(stats.totals.statements < 250, "{} statements", stats.totals.statements);
     assert_eq!(books.standing(), [("succeeded".into(), 5_000)]);
 }
@@ -182,7 +182,7 @@ fn what_has_become_too_much_is_given_back() {
     // The four run and run: other pools get what waits behind them.
     until_signal(&engine, "given back", || (engine.stats().buffered <= 8).then_some(()));
     let stats = engine.stats();
-    assert_eq!(stats.totals.counts.claimed, stats.totals.settled + 4 + stats.buffered as u64 + stats.totals.released);
+    assert_eq!(stats.totals.claims.claimed, stats.totals.settled + 4 + stats.buffered as u64 + stats.totals.released);
     let running = 4 + stats.buffered as i64;
     until("the release", || (books.count("currant.executions WHERE status = 'running'") == running).then_some(()));
 }

@@ -41,7 +41,7 @@ fn close_settles_gives_back_and_says_goodbye() {
     assert_eq!((news.committed, news.stale), (ticket, vec![ticket]), "too late: it was given back");
     assert!(!engine.is_connected());
     let stats = engine.stats();
-    assert_eq!(stats.totals.counts.claimed, stats.totals.settled + stats.totals.released);
+    assert_eq!(stats.totals.claims.claimed, stats.totals.settled + stats.totals.released);
 }
 
 #[test]

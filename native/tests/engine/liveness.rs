@@ -148,10 +148,10 @@ fn a_pool_that_was_declared_lost_begins_anew() {
     assert!(held.iter().all(|execution| lost.contains(&execution.key())));
     held.iter().for_each(|execution| engine.forget(execution.key()));
     assert_eq!((engine.stats().running, engine.stats().totals.stale), (0, 2));
-    // The four that nobody had taken come again, and in time the two as well, for nobody else is there to run them.
+    // The four that nobody had taken come again, and in time, or at once, the two as well: nobody else is there.
     let again = take(&engine, 4);
     assert!(again.iter().all(|execution| execution.token == 2));
-    assert_eq!(books.count(&format!("currant.executions WHERE claimed_by = {}", engine.pool_id())), 4);
+    assert!(books.count(&format!("currant.executions WHERE claimed_by = {}", engine.pool_id())) >= 4);
     let last = again.iter().map(|execution| succeed(&engine, execution)).max().expect("four");
     assert!(news_until(&engine, last).stale.is_empty());
 }

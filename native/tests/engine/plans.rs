@@ -1,5 +1,7 @@
 //! What the server does for each statement when many executions wait and its statistics are of an empty table.
 
+use currant_native::sql::Sql;
+
 use crate::common::books::Books;
 
 const WAITING: u32 = 1_000_000;
@@ -15,13 +17,16 @@ impl Planned {
         let books = Books::open();
         books.run("ALTER TABLE currant.executions SET (autovacuum_enabled = off)");
         books.run("ANALYZE currant.executions; ANALYZE currant.queues; ANALYZE currant.pools");
-        for (settings, name, types, statement) in STATEMENTS {
+        let sql = Sql::new("currant").expect("a good name");
+        for (settings, name, types) in STATEMENTS {
+            let statement = &sql.all().into_iter().find(|one| one.name == *name).expect("a statement").text;
             let nothing = vec!["NULL"; types.split(", ").count()].join(", ");
             books.run(&format!("{settings}; PREPARE {name} ({types}) AS {statement}"));
             books.run(&format!("EXPLAIN EXECUTE {name} ({nothing})"));
         }
         books.run(&format!(
-            "INSERT INTO currant.executions (id, job, queue, args)
+            "SET statement_timeout = 0;  -- the settings of a statement before are those of a pool
+             INSERT INTO currant.executions (id, job, queue, args)
              SELECT currant.first_id(now() + n * interval '1 ms'), 'm:f', 'q' || n % 3, '[]'
                FROM generate_series(1, {WAITING}) AS n"
         ));
@@ -59,30 +64,16 @@ const PIN_CLAIM: &str = include_str!("../../sql/pin_claim.sql");
 const PIN_SETTLE: &str = include_str!("../../sql/pin_settle.sql");
 const PIN_KEEPER: &str = include_str!("../../sql/pin_keeper.sql");
 
-/// (session settings, name, types of the parameters, text)
-const STATEMENTS: &[(&str, &str, &str, &str)] = &[
-    (
-        PIN_CLAIM,
-        "claim",
-        "text[], integer[], uuid[], integer[], text[], integer, boolean",
-        include_str!("../../sql/claim.sql"),
-    ),
-    (PIN_CLAIM, "tail", "text[]", include_str!("../../sql/tail.sql")),
-    (
-        PIN_SETTLE,
-        "settle",
-        "uuid[], integer[], text[], bytea[], text[], bigint[], bigint[], float8[], text[], text[]",
-        include_str!("../../sql/settle.sql"),
-    ),
-    (PIN_SETTLE, "release", "uuid[], integer[]", include_str!("../../sql/release.sql")),
-    (PIN_KEEPER, "rescue", "integer[], integer[]", include_str!("../../sql/rescue.sql")),
-    (
-        PIN_KEEPER,
-        "lease",
-        "integer, integer, text, text, text[], integer, text[], boolean, float8, boolean",
-        include_str!("../../sql/lease.sql"),
-    ),
-    (PIN_KEEPER, "promote", "integer", include_str!("../../sql/promote.sql")),
+/// (session settings, name, types of the parameters)
+const STATEMENTS: &[(&str, &str, &str)] = &[
+    (PIN_CLAIM, "claim", "text[], integer[], uuid[], integer[], text[], integer, boolean"),
+    (PIN_CLAIM, "tail", "text[]"),
+    (PIN_SETTLE, "settle", "uuid[], integer[], text[], bytea[], text[], bigint[], bigint[], float8[], text[], text[]"),
+    (PIN_SETTLE, "settle_succeeded", "uuid[], integer[], bytea[], bigint[], bigint[], text[]"),
+    (PIN_SETTLE, "release", "uuid[], integer[]"),
+    (PIN_KEEPER, "rescue", "integer[], integer[]"),
+    (PIN_KEEPER, "lease", "integer, integer, text, text, text[], integer, text[], boolean, float8, boolean"),
+    (PIN_KEEPER, "promote", "integer"),
 ];
 
 #[test]
@@ -124,6 +115,11 @@ fn no_statement_scans_or_sorts_the_backlog() {
         all("NULL::text"),
     );
     let plan = planned.of("settle", &settle);
+    assert_lean(&plan, "executions_pkey");
+
+    let five = all("5::bigint");
+    let plain = format!("'{ids}', {}, {}, {five}, {five}, {}", all("1"), all("'1'::bytea"), all("NULL::text"));
+    let plan = planned.of("settle_succeeded", &plain);
     assert_lean(&plan, "executions_pkey");
 
     let release = format!("'{ids}', {}", all("1"));

@@ -44,9 +44,9 @@ fn the_pools_row_says_what_it_can_run() {
 fn the_poll_finds_what_nobody_told() {
     let books = Books::open();
     let engine = books.engine(1);
-    until("the start's claim", || (engine.stats().totals.counts.claims > 0).then_some(()));
+    until("the start's claim", || (engine.stats().totals.claims.claims > 0).then_some(()));
     books.insert(1);
     crate::common::take(&engine, 1);
-    let polls = engine.stats().totals.counts.wakes.get(&currant_native::wake::Reason::Poll).copied();
+    let polls = engine.stats().totals.claims.wakes.get(&currant_native::wake::Reason::Poll).copied();
     assert_eq!(polls, Some(1));
 }

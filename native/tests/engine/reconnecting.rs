@@ -65,7 +65,7 @@ fn after_a_reconnect_it_listens_and_has_its_lock() {
         books.submit(1);
         let taken = take(&engine, 1);
         news_until(&engine, succeed(&engine, &taken[0]));
-        engine.stats().totals.counts.wakes.contains_key(&Reason::Notify).then_some(())
+        engine.stats().totals.claims.wakes.contains_key(&Reason::Notify).then_some(())
     });
 }
 
@@ -137,4 +137,20 @@ fn a_restarted_server_is_found_again() {
     assert!(news_until(&engine, last).stale.is_empty());
     work_off(&engine, 45);
     std::mem::forget(books);
+}
+
+#[test]
+fn what_it_holds_by_the_books_alone_is_found_and_given_back() {
+    let books = Books::open();
+    let engine = books.engine(1);
+    // As by a statement that was given up and done after all: nothing says so, and nothing is in doubt.
+    books.run(&format!(
+        "INSERT INTO currant.executions (job, queue, id, args, status, attempt, token, claimed_by, claimed_at)
+         SELECT 'm:f', 'default', currant.first_id(now()), '[]', 'running', 1, 1, {}, now()",
+        engine.pool_id()
+    ));
+    let found = take(&engine, 1);
+    assert_eq!((found[0].attempt, found[0].token), (1, 2), "its attempt never began");
+    news_until(&engine, succeed(&engine, &found[0]));
+    assert_eq!(books.standing(), [("succeeded".into(), 1)]);
 }

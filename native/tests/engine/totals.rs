@@ -10,7 +10,7 @@ fn assert_adds_up(engine: &Engine) {
     let totals = &stats.totals;
     let gone = totals.settled + totals.stale + totals.released;
     let here = (stats.buffered + stats.running + stats.unsettled) as u64;
-    assert_eq!(totals.counts.claimed, gone + here, "{stats:?}");
+    assert_eq!(totals.claims.claimed, gone + here, "{stats:?}");
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn every_claim_is_accounted_for() {
     until_signal(&engine, "the release", || (engine.stats().buffered == 0).then_some(()));
     crate::common::until("the count of it", || {
         let stats = engine.stats();
-        (stats.totals.counts.claimed == stats.totals.settled + stats.totals.released + stats.running as u64)
+        (stats.totals.claims.claimed == stats.totals.settled + stats.totals.released + stats.running as u64)
             .then_some(())
     });
     assert_adds_up(&engine);
