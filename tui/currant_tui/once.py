@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,13 +14,22 @@ from currant_tui.safe import plain
 if TYPE_CHECKING:
     from currant_lab.watch.board import Board
     from currant_lab.watch.views import QueueView
+    from currant_tui.view import Source
 
-__all__ = ["as_json", "as_text"]
+__all__ = ["as_json", "as_text", "follow"]
 
 _TITLES = (
     f"{'queue':<20}", f"{'waiting':>8}", f"{'sched':>7}", f"{'running':>7}", f"{'out/s':>7}", f"{'failed':>7}",
     f"{'oldest':>7}", f"{'wait p99':>9}",
 )  # fmt: skip
+
+
+async def follow(source: Source, seconds: float) -> None:
+    """Let the state go on for a while, so that there are rates."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            async for _ in source.changes():
+                pass
 
 
 def as_json(board: Board) -> str:

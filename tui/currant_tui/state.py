@@ -11,6 +11,7 @@ from currant_tui.safe import plain
 if TYPE_CHECKING:
     from currant_lab.watch.board import Board
     from currant_tui.app import CurrantApp
+    from currant_tui.view import Lab
 
 __all__ = ["essential", "heading_of", "troubles_of"]
 
@@ -20,11 +21,16 @@ def heading_of(app: CurrantApp) -> Heading:
     board = app.lab.board
     header = board.header
     mode: Mode = "LIVE"
-    if not header.connected:
+    replay = app.replay
+    if replay is not None:
+        mode = "REPLAY"
+    elif not header.snapshot_at:
+        mode = "CONNECTING"
+    elif not header.connected:
         mode = "AWAY"
     elif app.frozen:
         mode = "PAUSED"
-    age = header.data_age_s(board.now) if header.snapshot_at is not None else None
+    age = header.data_age_s(board.now) if header.snapshot_at else None
     return Heading(
         database=header.database,
         server=str(header.server_version or ""),
@@ -32,12 +38,20 @@ def heading_of(app: CurrantApp) -> Heading:
         mode=mode,
         read_only=app.lab.read_only,
         age_s=None if age is None else float(int(age)),
+        recording=app.lab.recorder is not None and app.lab.recorder.trouble is None,
+        stands=replay is not None and replay.paused,
     )
 
 
-def troubles_of(board: Board) -> tuple[tuple[str, str, str], ...]:
-    """What is wrong as (severity, text, hint), errors first."""
+def troubles_of(board: Board, lab: Lab | None = None) -> tuple[tuple[str, str, str], ...]:
+    """What is wrong as (severity, text, hint), errors first; of `lab` its recording."""
     found = [(one.severity, one.text, one.hint or "") for one in board.troubles()]
+    recorder = lab.recorder if lab is not None else None
+    if recorder is not None and recorder.trouble is not None:
+        found.insert(0, ("error", recorder.trouble, f"what came before is in {recorder.path}"))
+    damaged = getattr(lab.source, "damaged", 0) if lab is not None else 0
+    if damaged:
+        found.append(("warning", f"{damaged:,} bytes of this recording are damaged", "what is whole is shown"))
     return tuple(sorted(found, key=lambda one: one[0] != "error"))
 
 

@@ -62,7 +62,7 @@ DARK = Theme(
     surface="#181b24",
     panel="#212633",
     dark=True,
-    variables=_DARK_INKS | {"footer-key-foreground": "#e85d8a", "block-cursor-text-style": "none"},
+    variables=_DARK_INKS | {"block-cursor-text-style": "none"},
 )
 
 LIGHT = Theme(
@@ -78,7 +78,7 @@ LIGHT = Theme(
     surface="#f3f1ed",
     panel="#e6e3dc",
     dark=False,
-    variables=_LIGHT_INKS | {"footer-key-foreground": "#b31b52", "block-cursor-text-style": "none"},
+    variables=_LIGHT_INKS | {"block-cursor-text-style": "none"},
 )
 
 THEMES = (DARK, LIGHT)

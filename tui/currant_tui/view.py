@@ -12,16 +12,17 @@ from currant_lab.settings import Settings
 
 if TYPE_CHECKING:
     from currant_lab.watch.board import Board
+    from currant_lab.watch.recording import Recorder
 
 __all__ = ["Lab", "Source", "View"]
 
 
 class Source(Protocol):
-    """Where the state comes from: `currant_lab.watch`'s `Live`.
+    """Where the state comes from: `currant_lab.watch`'s `Live`, or its `Replay`.
 
     Attributes:
         board: the state, folded in place.
-        database: for lists and acting.
+        database: for lists and acting; None in a replay.
     """
 
     board: Board
@@ -51,11 +52,13 @@ class Lab:
         source: where the state comes from.
         settings: as they were given; a password may be in there, so nothing of it is shown.
         read_only: nothing may be changed from here: asked for, or the role lacks the rights.
+        recorder: what keeps the state in a file, if anything does.
     """
 
     source: Source
     settings: Settings
     read_only: bool = False
+    recorder: Recorder | None = None
 
     @property
     def board(self) -> Board:
@@ -94,6 +97,10 @@ class View(Container):
             if widget.focusable:
                 widget.focus()
                 return
+
+    def queue_meant(self) -> str | None:
+        """The queue that the cursor is on, to be paused or resumed; None where there is none."""
+        return None
 
     def left(self) -> None:
         """Another view is looked at: stop what costs something."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -14,6 +14,7 @@ Cell = Piece | tuple[Piece, ...]
 """A text with its ink, or several of them side by side (a bar, say)."""
 
 GAP = " "
+_NO_TITLES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,18 @@ def fitting(columns: Sequence[Column], width: int) -> list[tuple[int, Column, in
     return [(index, column, wide) for (index, column), wide in zip(kept, widths, strict=True)]
 
 
-def header_line(fitted: Sequence[tuple[int, Column, int]], sorted_by: str = "", descending: bool = True) -> Line:
-    """The titles; the column that the rows are sorted by carries an arrow."""
+def header_line(
+    fitted: Sequence[tuple[int, Column, int]],
+    sorted_by: str = "",
+    descending: bool = True,
+    titles: Mapping[str, str] = _NO_TITLES,
+) -> Line:
+    """The titles, `titles` instead of those of their columns; that which the rows are sorted by carries an arrow."""
     line: Line = []
     for _, column, wide in fitted:
         is_sorted = column.key == sorted_by
-        title = column.title + (" ▾" if descending else " ▴") if is_sorted else column.title
+        title = titles.get(column.key, column.title)
+        title += (" ▾" if descending else " ▴") if is_sorted else ""
         line += [(fit(title, wide, column.align), "accent" if is_sorted else "muted"), (GAP, "")]
     return line[:-1]
 

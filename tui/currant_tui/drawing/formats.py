@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["age", "count", "micros", "rate", "share"]
+__all__ = ["age", "count", "micros", "rate", "share", "size"]
 
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -69,3 +69,15 @@ def age(seconds: float | None) -> str:
     if hours < 48:
         return f"{hours}h" if hours >= 10 else f"{hours}h{minutes_left:02}"
     return f"{hours // 24}d"
+
+
+def size(number: int | None) -> str:
+    """Bytes: 512 B, 8.0 kB, 1.2 GB; – when unknown."""
+    if number is None:
+        return "–"
+    scaled = float(number)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if scaled < 999.5 or unit == "TB":
+            break
+        scaled /= 1_000
+    return f"{scaled:.0f} {unit}" if unit == "B" or scaled >= 99.5 else f"{scaled:.1f} {unit}"

@@ -11,19 +11,21 @@ from currant_tui.safe import plain
 
 __all__ = ["Heading", "Mode", "heading", "trouble_line", "views_line"]
 
-Mode = Literal["LIVE", "PAUSED", "AWAY", "CONNECTING"]
+Mode = Literal["LIVE", "PAUSED", "AWAY", "CONNECTING", "REPLAY"]
 
 _SIGNS: dict[Mode, tuple[str, Ink]] = {
     "LIVE": ("●", "good"),
     "PAUSED": ("‖", "warn"),
     "AWAY": ("✗", "bad"),
     "CONNECTING": ("…", "muted"),
+    "REPLAY": ("▶", "four"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What the header says. `age_s` is how old the counts are, in seconds; None before the first."""
+    """What the header says. `age_s` is how old the counts are, in seconds; None before the first. `stands`: a replay
+    that is paused."""
 
     database: str = ""
     server: str = ""
@@ -31,17 +33,23 @@ class Heading:
     mode: Mode = "CONNECTING"
     read_only: bool = False
     age_s: float | None = None
+    recording: bool = False
+    stands: bool = False
 
 
 def heading(data: Heading, width: int) -> Line:
     """The header; what matters least goes first when it is narrow: the schema's name, the version, the database."""
     sign, ink = _SIGNS[data.mode]
+    if data.stands:
+        sign = "‖"
     right: Line = []
     if data.age_s is not None:
         stale = data.age_s >= 5
         right.append((f"data {formats.age(data.age_s)} old ", "warn" if stale else "muted"))
     if data.read_only:
         right += [(" READ-ONLY ", "warn")]
+    if data.recording:
+        right += [(" ● REC ", "bad")]
     right += [(f" {sign} {data.mode} ", ink)]
     left: Line = [(" currant", "accent"), ("  ", "")]
     free = width - length(left) - length(right)
@@ -62,17 +70,29 @@ def _facts(data: Heading, free: int) -> Line:
 
 
 def views_line(entries: tuple[tuple[str, str], ...], current: str, width: int) -> Line:
-    """The names of the views with their keys; where they don't all fit, only the current one keeps its name."""
-    whole = sum(len(key) + len(name) + 4 for key, name in entries)
-    line: Line = [(" ", "")]
+    """The names of the views with their keys; where they don't all fit, in short, or only the current one's."""
+    for names, gap in (({}, " "), ({}, ""), (_SHORT, "")):
+        line = _names(entries, current, names, gap)
+        if length(line) <= width:
+            return line
+    numbers: Line = [
+        (f" {key} {name} ", "mode") if name == current else (f" {key} ", "accent") for key, name in entries
+    ]
+    return [("", ""), *numbers]
+
+
+_SHORT = {"Executions": "Execs", "Failures": "Fails", "Database": "DB", "Workflows": "Flows"}
+
+
+def _names(entries: tuple[tuple[str, str], ...], current: str, short: dict[str, str], gap: str) -> Line:
+    line: Line = [(gap, "")]
     for key, name in entries:
+        shown = short.get(name, name)
         if name == current:
-            line.append((f" {key} {name} ", "mode"))
-        elif whole < width:
-            line += [(f" {key} ", "accent"), (f"{name} ", "muted")]
+            line += [("" if gap or len(line) == 1 else " ", ""), (f" {key} {shown} ", "mode")]
         else:
-            line += [(f" {key}", "accent"), (f" {name[:4]}" if whole - 3 * len(entries) < width else "", "muted")]
-        line.append((" ", ""))
+            line += [(f" {key} ", "accent"), (f"{shown}{gap}", "muted")]
+        line.append((gap, ""))
     return line
 
 

@@ -10,7 +10,7 @@ __all__ = ["INKS", "Ink", "Line", "Piece", "centred", "fit", "length", "plain_li
 
 Ink = Literal[
     "", "muted", "strong", "accent", "good", "warn", "bad", "one", "two", "three", "four", "five",
-    "heat1", "heat2", "heat3", "heat4", "heat5", "heat6", "title", "mode", "cursor",
+    "heat1", "heat2", "heat3", "heat4", "heat5", "heat6", "title", "mode", "cursor", "key",
 ]  # fmt: skip
 """The name of a colour; the theme says which one it is. No ink is ever the only sign of anything."""
 

@@ -32,7 +32,14 @@ class Entry:
 
 VIEWS = (
     Entry("1", "Overview", "currant_tui.views.overview:Overview"),
-    Entry("2", "Pools", "currant_tui.views.pools:Pools"),
+    Entry("2", "Claims", "currant_tui.views.claims:Claims"),
+    Entry("3", "Latency", "currant_tui.views.latency:Latency"),
+    Entry("4", "Executions", "currant_tui.views.executions:Executions"),
+    Entry("5", "Failures", "currant_tui.views.failures:Failures"),
+    Entry("6", "Pools", "currant_tui.views.pools:Pools"),
+    Entry("7", "Batches", "currant_tui.views.batches:Batches"),
+    Entry("8", "Database", "currant_tui.views.database:Database"),
+    Entry("9", "Workflows", "currant_tui.views.workflows:Workflows"),
 )
 
 

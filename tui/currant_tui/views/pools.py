@@ -9,8 +9,10 @@ from textual.app import ComposeResult
 from currant_tui.drawing.columns import Column, Row
 from currant_tui.drawing.formats import age, count, rate
 from currant_tui.drawing.lines import Ink
+from currant_tui.finding import look_for
 from currant_tui.safe import plain
 from currant_tui.view import View
+from currant_tui.views.running import Running
 from currant_tui.widgets.table import Content, Table
 
 if TYPE_CHECKING:
@@ -70,11 +72,27 @@ class Pools(View):
     ABOUT = (
         "Each line is a pool: a notebook's kernel, a script or a worker. `running` counts handlers; "
         "`buffered` is claimed and waits for a worker; `stmt/exec` are SQL statements per execution. A LOST "
-        "pool gave no sign of life: what it held has been given back."
+        "pool gave no sign of life: what it held has been given back. Below stands what the pool under the cursor runs "
+        "now; Enter lists it."
     )
 
     def compose(self) -> ComposeResult:
         yield Table(COLUMNS, id="pools")
+        yield Running(self.lab)
 
     def show(self, board: Board) -> None:
-        self.query_one(Table).content = Content(tuple(map(pool_row, board.pools())), empty=_EMPTY)
+        self.query_one("#pools", Table).content = Content(tuple(map(pool_row, board.pools())), empty=_EMPTY)
+        self._follow()
+
+    def _follow(self) -> None:
+        cursor = self.query_one("#pools", Table).cursor
+        names = {str(pool.id): pool.name for pool in self.lab.board.pools()}
+        running = self.query_one(Running)
+        running.display = cursor is not None
+        running.follow(None if cursor is None else int(cursor), names.get(cursor or "", ""))
+
+    def on_table_moved(self) -> None:
+        self._follow()
+
+    def on_table_opened(self, event: Table.Opened) -> None:
+        look_for(self.app, f"pool:{event.key} status:running", "longest")

@@ -77,7 +77,7 @@ class Troubles(Painting[tuple[tuple[str, str, str], ...]]):
 
     def watch_data(self) -> None:
         super().watch_data()
-        self.styles.height = min(len(self.data or ()), SHOWN_TROUBLES if self.app.size.height >= 30 else 1)
+        self.styles.height = min(len(self.data or ()), SHOWN_TROUBLES)
 
     def paint(self, data: tuple[tuple[str, str, str], ...], width: int, height: int) -> list[Line]:
         lines = [trouble_line(*one, width) for one in data[:height]]

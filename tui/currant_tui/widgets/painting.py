@@ -34,6 +34,7 @@ def inks_of(widget: Widget) -> Inks:
     inks["bad"] += Style(bold=True)
     inks["title"] = inks["strong"]
     inks["mode"] = base + Style(bold=True, reverse=True)
+    inks["key"] = inks["accent"] + Style(bold=True)
     inks["cursor"] = base + Style(bgcolor=Color.parse(variables["panel"]).rich_color)
     return inks
 

@@ -26,12 +26,16 @@ _MARK, _NO_MARK = "✓ ", "  "
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a table shows: the rows in order, how they are sorted, and what to say when there are none."""
+    """What a table shows: the rows in order, how they are sorted, and what to say when there are none.
+
+    `titles` are (column, title) for those that are called otherwise now: an axis, say.
+    """
 
     rows: tuple[Row, ...] = ()
     sorted_by: str = ""
     descending: bool = True
     empty: tuple[str, ...] = ()
+    titles: tuple[tuple[str, str], ...] = ()
 
 
 class Table(ScrollView, can_focus=True):
@@ -85,6 +89,18 @@ class Table(ScrollView, can_focus=True):
         def control(self) -> Table:
             return self.table
 
+    class Edge(Message):
+        """The cursor would go beyond the first row (-1) or the last (1): whoever owns the rows may have more."""
+
+        def __init__(self, table: Table, towards: int) -> None:
+            super().__init__()
+            self.table = table
+            self.towards = towards
+
+        @property
+        def control(self) -> Table:
+            return self.table
+
     class TitleClicked(Message):
         """A column's title was clicked: whoever owns the rows may sort them by it."""
 
@@ -110,6 +126,7 @@ class Table(ScrollView, can_focus=True):
         self._inks: Inks | None = None
         self._places: dict[str, int] = {}
         self._strips: dict[tuple[Row, bool, bool], Strip] = {}
+        self._drawn_for = 0
 
     # What is shown
 
@@ -125,12 +142,15 @@ class Table(ScrollView, can_focus=True):
 
     def watch_content(self, before: Content, after: Content) -> None:
         was = self._places.get(self.cursor or "", 0)
+        seen_at = was - self.scroll_offset.y
         self._places = {row.key: place for place, row in enumerate(after.rows)}
         kept = {row.key: row for row in after.rows}
         self._strips = {known: strip for known, strip in self._strips.items() if kept.get(known[0].key) == known[0]}
-        self.virtual_size = Size(self.size.width, len(after.rows) + 1)
+        self.virtual_size = Size(self._width, len(after.rows) + 1)
         if self.cursor not in self._places:
             self.cursor = after.rows[min(was, len(after.rows) - 1)].key if after.rows else None
+        elif self.place != was:  # rows came or went above it: it stays on its line of the screen
+            self.scroll_to(y=max(0, self.place - seen_at), animate=False, force=True, immediate=True)
 
     def watch_cursor(self, before: str | None, after: str | None) -> None:
         if before != after:
@@ -139,7 +159,7 @@ class Table(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self._strips.clear()
-        self.virtual_size = Size(self.size.width, len(self.content.rows) + 1)
+        self.virtual_size = Size(self._width, len(self.content.rows) + 1)
         self._show_cursor()
 
     def on_focus(self) -> None:
@@ -172,14 +192,28 @@ class Table(ScrollView, can_focus=True):
 
     # Lines
 
+    def width_of(self, column: str) -> int:
+        """Cells that a column takes now; 0 when it is not shown."""
+        return next((wide for _, one, wide in self._fitted() if one.key == column), 0)
+
     def _fitted(self) -> list[tuple[int, Column, int]]:
-        return fitting(self.columns, self.size.width - (len(_NO_MARK) if self._marks else 1))
+        return fitting(self.columns, self._width - (len(_NO_MARK) if self._marks else 1) - 1)
+
+    @property
+    def _width(self) -> int:
+        """Cells beside the scrollbar."""
+        return self.scrollable_content_region.width
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self._width
+        if width != self._drawn_for:
+            self._drawn_for = width
+            self._strips.clear()
         margin = _NO_MARK if self._marks else " "
         if y == 0:
-            titles = header_line(self._fitted(), self.content.sorted_by, self.content.descending)
+            titles = header_line(
+                self._fitted(), self.content.sorted_by, self.content.descending, dict(self.content.titles)
+            )
             return strip_of([(margin, ""), *titles], width, self.inks)
         place = y - 1 + self.scroll_offset.y
         rows = self.content.rows
@@ -207,7 +241,10 @@ class Table(ScrollView, can_focus=True):
     def _go(self, place: int) -> None:
         rows = self.content.rows
         if rows:
+            before = self.place
             self.cursor = rows[max(0, min(place, len(rows) - 1))].key
+            if self.place == before and place != before:
+                self.post_message(self.Edge(self, 1 if place > before else -1))
 
     def action_move(self, steps: int) -> None:
         """Move the cursor by rows."""
@@ -244,6 +281,8 @@ class Table(ScrollView, can_focus=True):
         place = event.y - 1 + self.scroll_offset.y
         if place < len(self.content.rows):
             key = self.content.rows[place].key
-            if key == self.cursor:
+            if self._marks and event.x < len(_NO_MARK):
+                self.marked = self.marked ^ {key}
+            elif key == self.cursor:
                 self.post_message(self.Opened(self, key))
             self.cursor = key
