@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from currant_lab.client.chaining import check_here
 from currant_lab.client.completing import Completed
 from currant_lab.client.drawing import latency_of, read_spans, timeline_of
-from currant_lab.client.ending import error_of, goes_on, use_await, value_of
+from currant_lab.client.ending import check_wait, error_of, tell_stopped, value_of
 from currant_lab.client.frame import frame_of
-from currant_lab.client.futures import call, hold, watch
+from currant_lab.client.futures import call, watch
 from currant_lab.client.handles import Execution, Known
 from currant_lab.client.waiting import UNKNOWN, Watch
+from currant_lab.context import durable
 from currant_lab.database import inspect
 from currant_lab.database.inspect import Ended
 from currant_lab.errors import CurrantError, InvalidArguments
-from currant_lab.loop import background
+from currant_lab.kernel_loop import hold
+from currant_lab.parts import BATCH
 from currant_lab.status import Status
 
 if TYPE_CHECKING:
@@ -57,6 +60,11 @@ class Batch(Sequence[Execution]):
         self._number = number  # of the row in `batches`, if these are all of its executions
         self._ended: dict[bytes, Ended] = {}
         self._kept = 0
+
+    def __currant_part__(self) -> tuple[str, bytes]:
+        """What stands for it in arguments: see `currant_lab.ties`."""
+        check_here(self._client)
+        return BATCH, (self._number or 0).to_bytes(8, "big") + self._ids
 
     @property
     def job(self) -> str:
@@ -105,30 +113,33 @@ class Batch(Sequence[Execution]):
             CurrantError: called on the pool's own loop: `await` the batch there.
         """
         self._check(on_error)
-        if background.is_current:
-            raise use_await("`await` the batch")
+        check_wait("`await` the batch")
         missing = self._missing()
-        with self._owner.waits.watching(missing) as watching:
-            try:
+        try:
+            with self._owner.waits.watching(missing) as watching:
                 while not self._is_over(watching, on_error):
                     hold(watching.signal(), timeout)
-            except KeyboardInterrupt as interrupt:
-                interrupt.add_note(self._goes_on())
-                raise
-            except TimeoutError:
-                raise TimeoutError(self._late(watching)) from None
+        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+            self._tell_stopped(interrupt)
+            raise
+        except TimeoutError:
+            raise TimeoutError(self._late(watching)) from None
         return self._values(self._owner.run(self._payloads()), on_error)
 
     async def aresults(self, on_error: OnError = "raise") -> list[Any]:
-        """`results` from async code; `await batch` is the same."""
+        """`results` from async code; `await batch` is the same. In a workflow it is a step."""
         self._check(on_error)
+        run = durable()
+        return await (self._results(on_error) if run is None else run.await_batch(self, on_error))
+
+    async def _results(self, on_error: OnError) -> list[Any]:
         missing = self._missing()
         with self._owner.waits.watching(missing) as watching:
             try:
                 while not self._is_over(watching, on_error):
                     await watch(watching.signal())
             except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
-                interrupt.add_note(self._goes_on())
+                self._tell_stopped(interrupt)
                 raise
         return self._values(await call(self._payloads()), on_error)
 
@@ -212,8 +223,8 @@ class Batch(Sequence[Execution]):
         ended = self._ended
         return [own for own in self._each_id() if own not in ended]
 
-    def _goes_on(self) -> str:
-        return goes_on("the batch goes on", "batch.cancel()")
+    def _tell_stopped(self, interrupt: BaseException) -> None:
+        tell_stopped(interrupt, "the batch goes on", "batch.cancel()")
 
     def _late(self, watching: Watch) -> str:
         return f"{watching.remaining:,} of {len(self):,} executions have not ended yet; they go on"

@@ -15,10 +15,10 @@ from weakref import WeakValueDictionary
 from currant_lab.client import current
 from currant_lab.client.batch import Batch
 from currant_lab.client.ending import use_await
-from currant_lab.client.futures import call, hold
+from currant_lab.client.futures import call
 from currant_lab.client.handles import Execution, Known
 from currant_lab.client.reading import Reader
-from currant_lab.client.submitter import Submitter
+from currant_lab.client.submitter import Here, Submitter
 from currant_lab.client.waiting import Waits
 from currant_lab.context import Running
 from currant_lab.database import control, inspect
@@ -26,7 +26,7 @@ from currant_lab.database.inspect import Ended, ExecutionInfo
 from currant_lab.database.submit import NewExecution, Placement, insert_with
 from currant_lab.errors import CurrantError, InvalidArguments, UnknownExecution
 from currant_lab.ids import new_id, parse_id
-from currant_lab.loop import background
+from currant_lab.loop import background, wait
 from currant_lab.outcomes import Outcome
 from currant_lab.pool.echo import echoes
 from currant_lab.settings import Settings
@@ -91,6 +91,15 @@ class Client:
     def has_local_pool(self, value: bool) -> None:
         self.waits.has_local_pool = value
 
+    @property
+    def here(self) -> Here | None:
+        """The pool of this process, which starts at once what is submitted while it is idle."""
+        return self._submitter.here
+
+    @here.setter
+    def here(self, value: Here | None) -> None:
+        self._submitter.here = value
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do `work` on the background loop, and wait for it.
 
@@ -149,7 +158,7 @@ class Client:
             raise use_await("use `await job.asubmit(...)`")
         ticket: concurrent.futures.Future[None] = concurrent.futures.Future()
         handle = self._add(placement, args, ticket)
-        hold(ticket)
+        wait(ticket)
         return handle
 
     async def asubmit(self, placement: Placement, args: bytes) -> Execution:
@@ -161,7 +170,7 @@ class Client:
 
     async def submit_with(self, connection: Any, placement: Placement, args: bytes) -> Execution:
         """Write one execution in the transaction of an asyncpg connection, on that connection's loop."""
-        row = NewExecution(new_id(), placement, args)
+        row = NewExecution.make(new_id(), placement, args)
         await insert_with(connection, self.database.schema, row)
         return Execution(self, row.id, placement)
 
@@ -170,13 +179,17 @@ class Client:
     ) -> Execution:
         if self.is_closed:
             raise CurrantError("this client is closed: currant.start() opens another")
-        row = NewExecution(new_id(), placement, args)
+        row = NewExecution.make(new_id(), placement, args)
         echoes.note([row.id])
         handle = Execution(self, row.id, placement)
-        if self.has_local_pool:
-            self._live[row.id] = handle
+        self.follow(handle)
         self._submitter.add(row, ticket)
         return handle
+
+    def follow(self, handle: Execution) -> None:
+        """What a local pool tells of its end goes to this handle: a wait for it costs no query then."""
+        if self.has_local_pool:
+            self._live[handle._id] = handle
 
     # Looking.
 
@@ -303,8 +316,7 @@ class Client:
                 f"execution {handle.id} is {info.status}: only what has failed or was cancelled is run again"
             )
         handle._forget()
-        if self.has_local_pool:
-            self._live[handle._id] = handle
+        self.follow(handle)
 
 
 def _id(value: str | UUID | bytes) -> bytes:

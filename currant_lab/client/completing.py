@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from currant_lab.client.ending import use_await
-from currant_lab.client.futures import hold, watch
-from currant_lab.loop import background
+from currant_lab.client.ending import check_wait
+from currant_lab.client.futures import watch
+from currant_lab.context import Durable, durable
+from currant_lab.errors import ExecutionCancelled, ExecutionFailed
+from currant_lab.kernel_loop import hold
 
 if TYPE_CHECKING:
     from currant_lab.client.batch import Batch
@@ -27,8 +30,7 @@ class Completed:
         self._timeout = timeout
 
     def __iter__(self) -> Iterator[Execution]:
-        if background.is_current:
-            raise use_await("loop with `async for`")
+        check_wait("loop with `async for`")
         batch = self._batch
         missing = batch._missing()
         yield from self._ended_before(missing)
@@ -40,8 +42,8 @@ class Completed:
                     break
                 try:
                     hold(watching.signal(), self._rest(deadline))
-                except KeyboardInterrupt as interrupt:
-                    interrupt.add_note(batch._goes_on())
+                except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+                    batch._tell_stopped(interrupt)
                     raise
                 except TimeoutError:
                     raise TimeoutError(batch._late(watching)) from None
@@ -49,6 +51,12 @@ class Completed:
 
     async def __aiter__(self) -> AsyncIterator[Execution]:
         batch = self._batch
+        run = durable()
+        if run is not None:  # the order is on record: each is a step
+            waits = [asyncio.ensure_future(_ended(run, handle)) for handle in batch]  # begun in this order
+            for ended in asyncio.as_completed(waits, timeout=self._timeout):
+                yield await ended
+            return
         missing = batch._missing()
         for handle in self._ended_before(missing):
             yield handle
@@ -62,7 +70,7 @@ class Completed:
                 try:
                     await watch(watching.signal(), self._rest(deadline))
                 except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
-                    interrupt.add_note(batch._goes_on())
+                    batch._tell_stopped(interrupt)
                     raise
                 except TimeoutError:
                     raise TimeoutError(batch._late(watching)) from None
@@ -84,3 +92,9 @@ class Completed:
     @staticmethod
     def _rest(deadline: float | None) -> float | None:
         return None if deadline is None else max(deadline - time.monotonic(), 0.0)
+
+
+async def _ended(run: Durable, handle: Execution) -> Execution:
+    with contextlib.suppress(ExecutionFailed, ExecutionCancelled):  # who asks for its result is told
+        await run.await_handle(handle)
+    return handle

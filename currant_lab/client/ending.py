@@ -9,10 +9,12 @@ from currant_lab.client.waiting import UNKNOWN
 from currant_lab.database.inspect import Ended, ExecutionInfo
 from currant_lab.errors import CurrantError, ExecutionCancelled, ExecutionFailed, ExecutionTimeout, UnknownExecution
 from currant_lab.jobs import registry
+from currant_lab.kernel_loop import kernel_loop
+from currant_lab.loop import background
 from currant_lab.status import FINAL
 from currant_lab.values import decode, return_converter
 
-__all__ = ["ended_of", "error_of", "goes_on", "use_await", "value_of"]
+__all__ = ["check_wait", "ended_of", "error_of", "tell_stopped", "use_await", "value_of"]
 
 
 def value_of(job: str, payload: bytes) -> Any:
@@ -49,9 +51,23 @@ def ended_of(info: ExecutionInfo) -> Ended | None:
     return Ended(info.id, info.status, info.attempt, info.error) if info.status in FINAL else None
 
 
-def goes_on(what: str, cancel: str) -> str:
-    """The note on a wait that was interrupted."""
-    return f"Only the wait was stopped: {what}. To end it: {cancel}"
+def tell_stopped(interrupt: BaseException, what: str, cancel: str) -> None:
+    """Note on what interrupted a wait that only the wait has ended. A notebook shows it as shortly as an error of
+    ours: the whole traceback takes IPython 0.2 s and more to draw, and says nothing."""
+    interrupt.add_note(f"Only the wait was stopped: {what}. To end it: {cancel}")
+    render = getattr(CurrantError, "_render_traceback_", None)
+    if render is not None:
+        interrupt._render_traceback_ = lambda: render(interrupt)  # type: ignore[attr-defined]
+
+
+def check_wait(what: str) -> None:
+    """Refuse a wait for handlers where it would hold them up.
+
+    Raises:
+        CurrantError: called on the pool's own loop, or by an async handler on the kernel's.
+    """
+    if background.is_current or kernel_loop.is_handler:
+        raise use_await(what)
 
 
 def use_await(what: str) -> CurrantError:

@@ -1,4 +1,4 @@
-"""Waiting for the background loop: from a thread, from that loop itself, or from any other loop."""
+"""Waiting for the background loop: in steps from a thread; from that loop itself, or from any other loop."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 
 from currant_lab.loop import background
 
-__all__ = ["Steps", "arun_steps", "call", "hold", "run_steps", "watch"]
+__all__ = ["Steps", "arun_steps", "call", "run_steps", "watch"]
 
 T = TypeVar("T")
 
-_SLICE_S = 0.5
 _TICK_S = 0.1
 """How often a wait on a kernel's own loop wakes up: an interrupt does not wake an idle selector, so a bare await
 of a future would see Ctrl-C only at its end."""
@@ -22,24 +21,6 @@ of a future would see Ctrl-C only at its end."""
 Steps = Generator[Coroutine[Any, Any, Any], Any, T]
 """Work in steps: coroutines for the background loop, whose results come back. One description, driven from a thread
 by `run_steps` and from a loop by `arun_steps`."""
-
-
-def hold(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
-    """The result of `future`, waited for in slices, so that an interrupt is seen on every platform.
-
-    Raises:
-        TimeoutError: not done after `timeout` seconds. The future goes on.
-    """
-    deadline = None if timeout is None else time.monotonic() + timeout
-    while True:
-        slice_s = _SLICE_S if deadline is None else min(_SLICE_S, max(deadline - time.monotonic(), 0.0))
-        try:
-            return future.result(slice_s)
-        except TimeoutError:
-            if future.done():
-                raise
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"not done after {timeout:g} s") from None
 
 
 async def watch(future: concurrent.futures.Future[T], seconds: float | None = None) -> T:

@@ -10,19 +10,26 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from currant_lab.client.ending import ended_of, error_of, goes_on, use_await, value_of
-from currant_lab.client.futures import call, hold, watch
+from currant_lab.client.chaining import check_here
+from currant_lab.client.ending import check_wait, ended_of, error_of, tell_stopped, use_await, value_of
+from currant_lab.client.futures import call, watch
+from currant_lab.client.graphing import timeline_of_run
+from currant_lab.client.recorded import fork, rerun, send_signal, signal, value_of_step
 from currant_lab.client.waiting import UNKNOWN
-from currant_lab.context import Running, running
+from currant_lab.context import Running, durable, running
 from currant_lab.database.inspect import RESULT_INLINE, Ended, ExecutionInfo
+from currant_lab.database.record import StepInfo, list_steps
 from currant_lab.jobs import version_of_cell
+from currant_lab.kernel_loop import hold
 from currant_lab.loop import background
 from currant_lab.outcomes import ErrorInfo
+from currant_lab.parts import EXECUTION
 from currant_lab.status import FINAL, Status
 
 if TYPE_CHECKING:
     from currant_lab.client.client import Client
     from currant_lab.database.submit import Placement
+    from currant_lab.pictures.base import Picture
 
 __all__ = ["Execution", "Known"]
 
@@ -61,6 +68,11 @@ class Execution:
         handle = cls(client, info.id)
         handle._take(info, is_whole=is_whole)
         return handle
+
+    def __currant_part__(self) -> tuple[str, bytes]:
+        """What stands for it in arguments: see `currant_lab.ties`."""
+        check_here(self._client)
+        return EXECUTION, self._id
 
     @property
     def id(self) -> UUID:
@@ -183,23 +195,23 @@ class Execution:
         """
         if self._has_ended():
             return self
-        if background.is_current:
-            raise use_await("`await` the execution")
-        with self._owner.waits.watching([self._id]) as watching:
-            try:
+        check_wait("`await` the execution")
+        try:
+            with self._owner.waits.watching([self._id]) as watching:
                 hold(watching.signal(), timeout)
-            except KeyboardInterrupt as interrupt:
-                interrupt.add_note(goes_on(f"execution {self.id} goes on", f'currant.get("{self.id}").cancel()'))
+        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+            tell_stopped(interrupt, f"execution {self.id} goes on", f'currant.get("{self.id}").cancel()')
+            raise
+        except TimeoutError:
+            if timeout is None:
                 raise
-            except TimeoutError:
-                if timeout is None:
-                    raise
-                raise TimeoutError(f"execution {self.id} has not ended after {timeout:g} s; it goes on") from None
+            raise TimeoutError(f"execution {self.id} has not ended after {timeout:g} s; it goes on") from None
         self._ended = watching.take()[-1]
         return self
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return self._await().__await__()
+        run = durable()
+        return (self._await() if run is None else run.await_handle(self)).__await__()
 
     def cancel(self) -> bool:
         """Cancel it: at once while it waits; while it runs its pool is asked to end its handler.
@@ -215,6 +227,66 @@ class Execution:
             CurrantError: it is in another status.
         """
         self._owner.run(self._owner.retry_one(self))
+
+    @property
+    def steps(self) -> list[StepInfo]:
+        """The steps of a workflow's run as they stand now, in the order of their begin; of anything else, none."""
+        return self._owner.run(list_steps(self._owner.database, self._id))
+
+    def timeline(self) -> Picture:
+        """A picture of when the steps of a workflow's run were begun, ran and ended; of a plain job, its attempts.
+
+        Raises:
+            CurrantError: Matplotlib is not installed.
+            UnknownExecution: it is not in the database any more.
+        """
+        return timeline_of_run(self)
+
+    def __getitem__(self, step: str | int) -> Any:
+        """What a step of a workflow's run answered, by its number or its name: of a name, the last one.
+
+        Raises:
+            UnknownExecution: there is no such step.
+            CurrantError: it has not ended. What it ended with otherwise is raised too.
+        """
+        return self._owner.run(value_of_step(self, step))
+
+    def signal(self, name: str, value: Any = True) -> None:
+        """Send a signal to a workflow's run: what its `currant.event(name)` returns, now or later.
+
+        Raises:
+            NotStorable: the value is not data.
+            CurrantError: the run has ended, or has had a signal of that name: the first one counts.
+            UnknownExecution: there is no such execution.
+        """
+        self._owner.run(signal(self, name, value))
+
+    async def asignal(self, name: str, value: Any = True) -> None:
+        """`signal` from async code. In a workflow it is a step: sent once."""
+        run = durable()
+        await (send_signal(self, name, value) if run is None else run.call(send_signal, (self, name, value), {}))
+
+    def fork(self, step: str | int) -> Execution:
+        """Begin another run of this workflow, with the same arguments, that goes on from a step: what came before is
+        answered from this run's record. This one stays as it is.
+
+        Args:
+            step: the number of the first step to be done anew, or its name: of a name, the first one.
+        """
+        return self._owner.run(fork(self, step))
+
+    def rerun(self, from_step: str | int) -> Execution:
+        """Let this run go on from a step, which is done anew with all that came after it; returns this handle.
+
+        Args:
+            from_step: its number, or its name: of a name, the first one.
+
+        Raises:
+            CurrantError: it runs at the moment: `cancel()` it first.
+        """
+        self._owner.run(rerun(self, from_step))
+        self._forget()
+        return self
 
     def refresh(self) -> Execution:
         """Read it from the database anew, and return this handle. For one that had ended too: somebody may have
@@ -239,7 +311,7 @@ class Execution:
         return self._id == other._id if isinstance(other, Execution) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._id)
+        return hash(int.from_bytes(self._id, "big"))  # the same in every process, unlike that of bytes: see `InOrder`
 
     def __repr__(self) -> str:
         status = self._ended.status if self._ended else self._info.status if self._info else None
@@ -279,7 +351,7 @@ class Execution:
                 try:
                     await watch(watching.signal())
                 except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:  # a kernel's interrupt is either
-                    interrupt.add_note(goes_on(f"execution {self.id} goes on", f'currant.get("{self.id}").cancel()'))
+                    tell_stopped(interrupt, f"execution {self.id} goes on", f'currant.get("{self.id}").cancel()')
                     raise
             self._ended = watching.take()[-1]
         if self._place is None and self._info is None and self._has_ended():

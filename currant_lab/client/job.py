@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import builtins
 import copy
 import functools
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from types import ModuleType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from currant_lab.client import current
-from currant_lab.client.batch import Batch
+from currant_lab.client.batch import Batch, OnError
+from currant_lab.client.chaining import after_of
 from currant_lab.client.ending import use_await
 from currant_lab.client.futures import Steps, arun_steps, run_steps
 from currant_lab.client.handles import Execution
-from currant_lab.client.mapping import map_steps
+from currant_lab.client.mapping import WHOLE, map_steps
+from currant_lab.context import durable, in_order
 from currant_lab.database.submit import Placement
-from currant_lab.errors import InvalidArguments
+from currant_lab.errors import CurrantError, InvalidArguments
 from currant_lab.jobs import Backoff, JobSpec, Policy, check_name, registry
 from currant_lab.loop import background
 from currant_lab.pool.echo import CaptureChoice, check_capture, submitting
 from currant_lab.values import encode_args
 
-__all__ = ["Job", "job", "set_on_redefine"]
+__all__ = ["Job", "job", "register", "set_on_redefine"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+J = TypeVar("J", bound="Job[..., Any]")
 
 _LONGEST_DELAY_S = 100 * 366 * 86_400.0
 
@@ -50,6 +55,7 @@ class Job(Generic[P, R]):
         self._delay = 0.0
         self._at: datetime | None = None
         self._connection: Any = None
+        self._after: tuple[tuple[str, bytes], ...] = ()
         self._capture: CaptureChoice | None = None
         functools.update_wrapper(self, spec.function)
 
@@ -75,6 +81,7 @@ class Job(Generic[P, R]):
         *,
         delay: float | None = None,
         at: datetime | None = None,
+        after: Iterable[Execution | Batch] = (),
         connection: Any = None,
         capture: CaptureChoice | None = None,
         **policy: Any,
@@ -84,6 +91,7 @@ class Job(Generic[P, R]):
         Args:
             delay: seconds until it is due, by the database's clock.
             at: the moment it is due, timezone-aware.
+            after: executions and batches that have to succeed before it starts; their values aren't passed.
             connection: an asyncpg connection whose transaction `submit` joins; its result is then to be awaited.
             capture: "cell" shows what handlers print in the cell that submits, too; "log" only keeps it. By default
                 as `start(capture=...)` says.
@@ -101,6 +109,8 @@ class Job(Generic[P, R]):
             if delay is not None:
                 raise InvalidArguments("delay and at exclude each other")
             other._delay, other._at = 0.0, _checked_moment(at)
+        if after != ():
+            other._after = self._after + after_of(after)
         if connection is not None:
             other._connection = connection
         if capture is not None:
@@ -122,6 +132,7 @@ class Job(Generic[P, R]):
         if connection is not None and "connection" in self.spec.signature.parameters:
             kwargs["connection"], connection = connection, None
         connection = connection if connection is not None else self._connection
+        _check_plain(connection)
         if connection is None and background.is_current:
             raise use_await("use `await job.asubmit(...)`")
         client = current.get()
@@ -131,8 +142,14 @@ class Job(Generic[P, R]):
         with submitting(self._capture):
             return client.submit(self._placement(), encoded)
 
+    @in_order
     async def asubmit(self, /, *args: Any, **kwargs: Any) -> Execution:
-        """`submit` from async code, on any loop. Many at once share a statement and a commit."""
+        """`submit` from async code, on any loop. Many at once share a statement and a commit. In a workflow it is a
+        step: submitted once, however often the function is called again."""
+        run = durable()
+        if run is not None:
+            submitted_once: Execution = await run.submit_job(self, args, kwargs)
+            return submitted_once
         if self._connection is not None:
             submitted: Awaitable[Execution] = self.submit(*args, **kwargs)
             return await submitted
@@ -155,15 +172,53 @@ class Job(Generic[P, R]):
             DatabaseUnavailable: nothing was written.
             CurrantError: called on the pool's own loop: use `amap` there.
         """
+        _check_plain(None)
         if background.is_current:
             raise use_await("use `await job.amap(...)`")
         with submitting(self._capture):
             return run_steps(self._map_steps(iterables, batch))
 
+    @in_order
     async def amap(self, /, *iterables: Iterable[Any], batch: str | None = None) -> Batch:
-        """`map` from async code, on any loop."""
+        """`map` from async code, on any loop. In a workflow it is a step, and has no name."""
+        run = durable()
+        if run is not None:
+            if batch is not None:
+                raise InvalidArguments("a map in a workflow is on its record: batch= is for maps outside of one")
+            mapped_once: Batch = await run.submit_map(self, iterables)
+            return mapped_once
         with submitting(self._capture):
             return await arun_steps(self._map_steps(iterables, batch))
+
+    @in_order
+    async def run(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Submit one execution and wait for its result. In a workflow it is a step: done once, then answered from the
+        record.
+
+        Raises:
+            ExecutionFailed, ExecutionCancelled: it ended so.
+            InvalidArguments, NotStorable: as `submit`.
+        """
+        here = durable()
+        if here is not None:
+            return await here.run_job(self, args, kwargs)
+        return await (await self.asubmit(*args, **kwargs))
+
+    @in_order
+    async def map_run(self, /, *iterables: Iterable[Any], on_error: OnError = "raise") -> list[Any]:
+        """Submit one execution per call, as `map` does, and wait for the results, in the order of the inputs. In a
+        workflow it is one step.
+
+        Args:
+            *iterables: one per parameter. The shortest ends it.
+            on_error: "raise" the first failure as soon as one is known, or "return" exceptions in their places.
+        """
+        if not iterables:
+            raise InvalidArguments("map_run wants one iterable per parameter")
+        here = durable()
+        if here is not None:
+            return await here.map_job(self, iterables, on_error)
+        return await (await self.amap(*iterables)).aresults(on_error)
 
     def _map_steps(self, iterables: tuple[Iterable[Any], ...], batch: str | None) -> Steps[Batch]:
         if not iterables:
@@ -173,10 +228,10 @@ class Job(Generic[P, R]):
         if batch is not None:
             check_name("batch", batch)
         try:
-            calls = zip(*iterables, strict=False)
+            iterables = tuple(iterable if isinstance(iterable, WHOLE) else iter(iterable) for iterable in iterables)
         except TypeError as error:
             raise InvalidArguments(f"map wants iterables: {error}") from None
-        return map_steps(current.get(), self.spec, self._placement(), calls, batch)
+        return map_steps(current.get(), self.spec, self._placement(), iterables, batch)
 
     def _placement(self) -> Placement:
         """Where executions go. What the job itself says of retries, timeout and backoff stays out of the row, so
@@ -190,6 +245,7 @@ class Job(Generic[P, R]):
             options=policy.row_options(own) if policy is not own else None,
             delay=self._delay,
             at=self._at,
+            after=self._after,
         )
 
 
@@ -236,12 +292,41 @@ def job(
     def make(function: Callable[..., Any]) -> Job[..., Any]:
         if isinstance(function, Job):
             function = function.spec.function
-        made: Job[..., Any] = Job(JobSpec(function, policy, name))
-        if registry.add(made.spec) is not None and _on_redefine is not None:
-            _on_redefine(f"`{function.__name__}` redefined: executions that start from now on run the new version")
-        return made
+        return register(Job(JobSpec(function, policy, name)), function)
 
     return make if function is None else make(function)
+
+
+def register(made: J, function: Callable[..., Any]) -> J:
+    """Let this process run `made`, a job made of `function`, and say what its name meant before."""
+    replaced = registry.add(made.spec) is not None
+    if _on_redefine is not None:
+        if replaced:
+            _on_redefine(f"`{function.__name__}` redefined: executions that start from now on run the new version")
+        elif (before := _shadowed(function)) is not None:
+            _on_redefine(f"`{function.__name__}` was {before}: from here on it means this job")
+    return made
+
+
+def _check_plain(connection: object) -> None:
+    """Refuse in a workflow what would be done again whenever its function is called again."""
+    if durable() is not None:
+        what = "with a connection of its own" if connection is not None else "and wait with the thread"
+        raise CurrantError(
+            f"a workflow can't submit {what}: `await job.run(...)`, `await job.map_run(...)` and "
+            "`await job.asubmit(...)` are on its record"
+        )
+
+
+def _shadowed(function: Callable[..., Any]) -> str | None:
+    """What the name of a job meant before its cell ran, where that will be missed."""
+    name = function.__name__
+    before = function.__globals__.get(name)
+    if isinstance(before, ModuleType):
+        return f"the module {before.__name__} (`import {before.__name__} as …` gives it another name)"
+    if before is None and function.__qualname__ == name and hasattr(builtins, name):
+        return f"Python's own (`del {name}` brings it back)"
+    return None
 
 
 def _checked_delay(delay: object) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from currant_lab.client.batch import Batch
@@ -16,12 +17,18 @@ from currant_lab.errors import CurrantError, DatabaseUnavailable
 from currant_lab.ids import new_ids
 from currant_lab.jobs import JobSpec
 from currant_lab.pool.echo import echoes
-from currant_lab.values import encode_args
+from currant_lab.values import encode_args, encode_calls
 
 if TYPE_CHECKING:
     from currant_lab.client.client import Client
+    from currant_lab.database.connect import Database
 
-__all__ = ["map_steps"]
+__all__ = ["WHOLE", "MakeWriter", "map_steps"]
+
+MakeWriter = Callable[["Database", Placement, str | None], BatchWriter]
+
+WHOLE = (list, tuple, range, itertools.repeat)
+"""Iterables whose values are there before they are asked for."""
 
 _CHUNK = 5_000
 _KEPT_ROWS = 50_000
@@ -31,42 +38,65 @@ hold back vacuum in the whole database, and what is kept can be written again wh
 
 
 def map_steps(
-    client: Client, spec: JobSpec, placement: Placement, calls: Iterator[tuple[Any, ...]], name: str | None
+    client: Client,
+    spec: JobSpec,
+    placement: Placement,
+    iterables: tuple[Iterable[Any], ...],
+    name: str | None,
+    make_writer: MakeWriter = BatchWriter,
 ) -> Steps[Batch]:
-    """Submit one execution per tuple of positional arguments, all or none.
+    """Submit one execution per call that `map(function, *iterables)` would make, all or none. `make_writer` makes what
+    writes them, in a transaction.
 
     Raises:
         InvalidArguments, NotStorable: a call was refused; a note says which. Nothing was written.
         DatabaseUnavailable: nothing was written.
     """
-    chunks = _encoded(client, spec, calls)
+    chunks = _encoded(client, spec, iterables)
     kept, is_all = _keep(chunks)
     if not kept and name is None:
         return Batch(client, placement, b"", name=None, number=None)
     if is_all:
-        ids, number, is_whole = yield _write_kept(client, placement, name, kept)
+        ids, number, is_whole = yield _write_kept(client, placement, name, kept, make_writer)
     else:
-        ids, number, is_whole = yield from _stream(client, placement, name, itertools.chain([kept], chunks))
+        writer = make_writer(client.database, placement, name)
+        ids, number, is_whole = yield from _stream(client, writer, itertools.chain([kept], chunks))
     # In a named batch there may be executions that an earlier map put elsewhere.
     place = placement if name is None else Known(placement.job)
     return Batch(client, place, ids, name=name, number=number if is_whole else None)
 
 
-def _encoded(client: Client, spec: JobSpec, calls: Iterator[tuple[Any, ...]]) -> Iterator[list[bytes]]:
+def _encoded(client: Client, spec: JobSpec, iterables: tuple[Iterable[Any], ...]) -> Iterator[list[bytes]]:
+    """Chunk after chunk. A generator may yield one object again and again and change it in between: only what is
+    there as a whole is encoded many at once."""
     limit = client.payload_limit
+    calls = zip(*iterables, strict=False)
+    is_whole = all(isinstance(iterable, WHOLE) for iterable in iterables)
     done = 0
     while True:
-        chunk: list[bytes] = []
-        try:
-            for call in itertools.islice(calls, _CHUNK):
-                chunk.append(encode_args(spec, call, {}, limit))  # noqa: PERF401 - the index of a refused one is told
-        except CurrantError as error:
-            error.add_note(f"in call {done + len(chunk)} of this map, counted from 0; nothing was submitted")
-            raise
+        calls_now: Iterable[tuple[Any, ...]] = itertools.islice(calls, _CHUNK)
+        chunk: list[bytes] | None = None
+        if is_whole:
+            calls_now = list(calls_now)
+            chunk = encode_calls(spec, calls_now, limit)
+        if chunk is None:
+            chunk = _one_by_one(spec, calls_now, limit, done)
         if not chunk:
             return
         done += len(chunk)
         yield chunk
+
+
+def _one_by_one(spec: JobSpec, calls: Iterable[tuple[Any, ...]], limit: int, before: int) -> list[bytes]:
+    """Encode calls as they come; `before` of this map are done already."""
+    encoded: list[bytes] = []
+    try:
+        for call in calls:
+            encoded.append(encode_args(spec, call, {}, limit))  # noqa: PERF401 - the index of a refused one is told
+    except CurrantError as error:
+        error.add_note(f"in call {before + len(encoded)} of this map, counted from 0; nothing was submitted")
+        raise
+    return encoded
 
 
 def _keep(chunks: Iterator[list[bytes]]) -> tuple[list[bytes], bool]:
@@ -81,11 +111,8 @@ def _keep(chunks: Iterator[list[bytes]]) -> tuple[list[bytes], bool]:
     return kept, True
 
 
-def _stream(
-    client: Client, placement: Placement, name: str | None, chunks: Iterator[list[bytes]]
-) -> Steps[tuple[bytes, int, bool]]:
+def _stream(client: Client, writer: BatchWriter, chunks: Iterator[list[bytes]]) -> Steps[tuple[bytes, int, bool]]:
     """Write chunk after chunk in one transaction, while the next is encoded."""
-    writer = BatchWriter(client.database, placement, name)
     yield writer.__aenter__()
     try:
         ids = bytearray()
@@ -115,35 +142,38 @@ async def _leave(writer: BatchWriter, error: BaseException) -> BaseException:
 
 
 async def _write_kept(
-    client: Client, placement: Placement, name: str | None, args: Sequence[bytes]
+    client: Client, placement: Placement, name: str | None, args: Sequence[bytes], make_writer: MakeWriter
 ) -> tuple[bytes, int, bool]:
     """Write a map that is held in memory; again, while the connection is lost."""
     from asyncpg import UniqueViolationError
 
     ids = new_ids(len(args)) if args else []
     echoes.note(ids)
+    writer = make_writer(client.database, placement, name)
+    patience = client.patience if writer.patience is None else writer.patience
+    is_endless = patience == math.inf
     try:
-        return await _write_once(client, placement, name, ids, args)
+        return await _write_once(client, writer, ids, args)
     except DatabaseUnavailable as error:
-        if not is_passing(error):
+        if not (is_endless or is_passing(error)):
             raise
         last: Exception = error
-    async for _ in patiently_again(client.patience):
+    async for _ in patiently_again(patience):
         try:
             found = await _find_written(client, name, ids)
-            return found or await _write_once(client, placement, name, ids, args)
+            return found or await _write_once(client, make_writer(client.database, placement, name), ids, args)
         except (DatabaseUnavailable, UniqueViolationError) as error:
-            if isinstance(error, DatabaseUnavailable) and not is_passing(error):
+            if isinstance(error, DatabaseUnavailable) and not (is_endless or is_passing(error)):
                 raise
             last = error  # taken: the attempt before was committing just now, and the next look finds it
     raise last
 
 
 async def _write_once(
-    client: Client, placement: Placement, name: str | None, ids: Sequence[bytes], args: Sequence[bytes]
+    client: Client, new_writer: BatchWriter, ids: Sequence[bytes], args: Sequence[bytes]
 ) -> tuple[bytes, int, bool]:
     taken: list[bytes] = []
-    async with BatchWriter(client.database, placement, name) as writer:
+    async with new_writer as writer:
         for start in range(0, len(ids), _CHUNK):
             end = start + _CHUNK
             taken += await writer.write(ids[start:end], args[start:end])
@@ -155,7 +185,7 @@ async def _write_once(
 
 async def _find_written(client: Client, name: str | None, ids: Sequence[bytes]) -> tuple[bytes, int, bool] | None:
     """What an attempt whose answer was lost has written, if it has. A named batch finds its own by itself."""
-    number = None if name is not None else await client.database.fetchval("batch_of_part", ids[0])
+    number = None if name is not None or not ids else await client.database.fetchval("batch_of_part", ids[0])
     if number is None:
         return None
     client.submitted(["+"])

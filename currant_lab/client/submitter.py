@@ -6,18 +6,19 @@ import asyncio
 import concurrent.futures
 import contextlib
 import logging
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from currant_lab.database.submit import NewExecution, insert, insert_again
+from currant_lab.database.submit import NewExecution, insert, insert_again, insert_here
 from currant_lab.errors import CurrantError, DatabaseUnavailable
 from currant_lab.loop import background
 
 if TYPE_CHECKING:
     from currant_lab.database.connect import Database
 
-__all__ = ["Submitter", "is_passing", "patiently_again"]
+__all__ = ["Here", "Submitter", "is_passing", "patiently_again"]
 
 _log = logging.getLogger("currant")
 
@@ -30,6 +31,19 @@ _LINGER_S = 0.2
 Ticket = concurrent.futures.Future[None] | asyncio.Future[None]
 
 
+class Here(Protocol):
+    """A pool in this process that can run at once what is submitted. Called on the background loop."""
+
+    def reserve(self, row: NewExecution) -> int | None:
+        """Keep an idle worker for it; the pool's id, or None."""
+
+    def hand_over(self, row: NewExecution, pool: int, created_at: int, seconds: float) -> None:
+        """It is on disk, as running in `pool`; writing took so many seconds."""
+
+    def unreserve(self, row: NewExecution, is_in_doubt: bool) -> None:
+        """It was not written as running, or that is not known."""
+
+
 class Submitter:
     """Writes single executions. Lives on the background loop; `add` may be called from any thread.
 
@@ -37,9 +51,13 @@ class Submitter:
         database: where to.
         patience: seconds to go on trying while the connection is lost.
         after: called on the loop with the wake-ups of each commit.
+
+    Attributes:
+        here: the pool of this process, if there is one.
     """
 
     def __init__(self, database: Database, patience: float, after: Callable[[Sequence[str]], None]) -> None:
+        self.here: Here | None = None
         self._database = database
         self._patience = patience
         self._after = after
@@ -82,12 +100,35 @@ class Submitter:
             try:
                 async with self._database.acquire() as conn:
                     while await self._await_group():
-                        sent = await insert(self._database, conn, [row for row, _ in self._in_flight])
-                        self._done(sent)
+                        if not await self._write_here(conn):
+                            self._done(await insert(self._database, conn, [row for row, _ in self._in_flight]))
             except Exception as error:  # noqa: BLE001 - it belongs to those who wait for the tickets
                 # Without a connection there is no group yet, and one has to be told.
                 self._in_flight = self._in_flight or self._next_group()
                 await self._after_error(error)
+
+    async def _write_here(self, conn: Any) -> bool:
+        """Write a single one as running already, if a pool in this process has an idle worker for it: it starts as
+        soon as it is on disk. Whether that was done."""
+        here, rows = self.here, [row for row, _ in self._in_flight]
+        if here is None or len(rows) > 1 or not rows[0].is_due:
+            return False
+        row = rows[0]
+        pool = here.reserve(row)
+        if pool is None:
+            return False
+        sent = time.perf_counter()
+        try:
+            created_at = await insert_here(self._database, conn, row, pool)
+        except BaseException:
+            here.unreserve(row, is_in_doubt=True)
+            raise
+        if created_at is None:
+            here.unreserve(row, is_in_doubt=False)
+        else:
+            here.hand_over(row, pool, created_at, time.perf_counter() - sent)
+        self._done([])
+        return True
 
     async def _await_group(self) -> bool:
         """Take the next group, waiting a moment for one; whether there is one."""
@@ -111,7 +152,10 @@ class Submitter:
         if rows and isinstance(error, DatabaseUnavailable) and is_passing(error):
             async for _ in patiently_again(self._patience):
                 try:
-                    return self._done(await insert_again(self._database, rows))
+                    sent = await insert_again(self._database, rows)
+                    if self.here is not None and len(rows) == 1:
+                        self.here.unreserve(rows[0], is_in_doubt=True)  # by now it is known to be there
+                    return self._done(sent)
                 except Exception as again:  # noqa: BLE001 - as above
                     error = again
                     if not (isinstance(again, DatabaseUnavailable) and is_passing(again)):
@@ -123,7 +167,11 @@ class Submitter:
         group: list[tuple[NewExecution, Ticket]] = []
         size = 0
         while self._queue and len(group) < _ROWS and size < _BYTES:
+            if self._queue[0][0].ties is not None and group:
+                break  # one that waits for others may be refused, and goes alone
             row, ticket = self._queue.popleft()
+            if row.ties is not None:
+                return [] if ticket.cancelled() else [(row, ticket)]
             if not ticket.cancelled():
                 group.append((row, ticket))
                 size += len(row.args)

@@ -85,13 +85,14 @@ class Watch:
             self._arrived.clear()
         return taken
 
-    def deliver(self, news: Ended) -> None:
-        """Add an end; on the background loop."""
+    def deliver(self, news: Sequence[Ended]) -> None:
+        """Add ends; on the background loop."""
+        has_failures = any(one.status != "succeeded" for one in news)
         with self._lock:
-            self._arrived.append(news)
-            self.remaining -= 1
-            self.has_failures = self.has_failures or news.status != "succeeded"
-            if self._signal is None or not (self._each or self.remaining == 0 or news.status != "succeeded"):
+            self._arrived.extend(news)
+            self.remaining -= len(news)
+            self.has_failures = self.has_failures or has_failures
+            if self._signal is None or not (self._each or self.remaining == 0 or has_failures):
                 return
             signal, self._signal = self._signal, None
         signal.set_result(None)
@@ -133,12 +134,15 @@ class Waits:
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """Pass on what the local pool has settled and the database has on disk."""
-        if not self._waiting:
-            return
         waiting = self._waiting
-        for outcome in outcomes:
-            if outcome.id in waiting and outcome.status in _FINAL:
-                self._deliver(Ended(outcome.id, outcome.status, outcome.attempt, outcome.error, outcome.result))
+        if waiting:
+            self.deliver(
+                [
+                    Ended(outcome.id, outcome.status, outcome.attempt, outcome.error, outcome.result)
+                    for outcome in outcomes
+                    if outcome.id in waiting and outcome.status in _FINAL
+                ]
+            )
 
     async def close(self) -> None:
         """End all waits with an error."""
@@ -150,9 +154,13 @@ class Waits:
         self._fail_all(CurrantError("the client was closed while this wait went on"))
 
     def deliver(self, news: Iterable[Ended]) -> None:
-        """Pass on what this client has brought to its end itself."""
+        """Pass on what has ended: each watch is told once of all that concerns it."""
+        told: dict[Watch, list[Ended]] = {}
         for one in news:
-            self._deliver(one)
+            for watch in self._waiting.pop(one.id, ()):
+                told.setdefault(watch, []).append(one)
+        for watch, arrived in told.items():
+            watch.deliver(arrived)
 
     def _begin(self, watch: Watch, ids: Sequence[bytes]) -> None:
         waiting = self._waiting
@@ -171,10 +179,6 @@ class Waits:
                 self._waiting[own] = rest
             else:
                 self._waiting.pop(own, None)
-
-    def _deliver(self, news: Ended) -> None:
-        for watch in self._waiting.pop(news.id, ()):
-            watch.deliver(news)
 
     def _fail_all(self, error: Exception) -> None:
         watches = {watch for watches in self._waiting.values() for watch in watches}
@@ -200,7 +204,9 @@ class Waits:
             if self._waiting:
                 idle_since = loop.time()
                 self._listen()
-            await self._pause(spent=loop.time() - started, sweep_at=swept + self._sweep_interval())
+            # A look that failed has cost the database nothing, however long it took to fail.
+            spent = loop.time() - started if trouble_since is None else 0.0
+            await self._pause(spent, sweep_at=swept + self._sweep_interval())
         await self._close_ears()
         if self._waiting:  # somebody came while the ears were closing
             self._task = loop.create_task(self._run())
@@ -211,7 +217,9 @@ class Waits:
         return _SWEEP_S if self._is_listening else _DEAF_SWEEP_S
 
     def _on_trouble(self, error: Exception, lasted: float) -> None:
-        if lasted > _GIVE_UP_S:
+        from currant_lab.database.reasons import is_refusal
+
+        if lasted > _GIVE_UP_S or is_refusal(error):
             self._fail_all(error)
         else:
             _log.info("waiting goes on without the database: %s", error)
@@ -268,7 +276,7 @@ class Waits:
                 self._missing.discard(own)
             elif own in self._missing:
                 self._missing.discard(own)
-                self._deliver(Ended(own, UNKNOWN, 0))
+                self.deliver([Ended(own, UNKNOWN, 0)])
             else:
                 self._missing.add(own)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from currant_lab.database import migrate as schema_versions
+from currant_lab.database.limits import limited
 from currant_lab.database.reasons import CONNECTION_LOST, NEXT_HOST, explain, is_trouble
 from currant_lab.database.statements import is_repeatable, statement
 from currant_lab.database.url import Target
@@ -22,6 +24,12 @@ __all__ = ["MINIMUM_VERSION", "Database", "check_server", "connect"]
 
 MINIMUM_VERSION = 14
 """The oldest PostgreSQL that will do: `date_trunc` on ranges of weeks and the plans of the claim are tested from it."""
+
+_ANY_ANSWER_S = 180.0
+"""As `limits.ANSWER_S`, for statements that may count millions of rows."""
+
+_KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
+"""A server that vanished without a word is noticed within about half a minute, as by the engine (`db.rs`)."""
 
 _log = logging.getLogger("currant")
 _T = TypeVar("_T")
@@ -39,13 +47,23 @@ class Database:
         schema: the schema with Currant's tables.
         server_version: (major, minor).
         pooled: a connection pooler is in between, so sessions can't be relied on. Statements then run unprepared.
+        lacking: the rights this user has not, in words, where it may submit and not more; else None.
     """
 
-    def __init__(self, target: Target, schema: str, pool: Any, server_version: tuple[int, int], pooled: bool) -> None:
+    def __init__(
+        self,
+        target: Target,
+        schema: str,
+        pool: Any,
+        server_version: tuple[int, int],
+        pooled: bool,
+        lacking: str | None = None,
+    ) -> None:
         self.target = target
         self.schema = schema
         self.server_version = server_version
         self.pooled = pooled
+        self.lacking = lacking
         self._pool = pool
 
     @classmethod
@@ -94,7 +112,8 @@ class Database:
             if isinstance(error, (*CONNECTION_LOST, asyncpg.PostgresError)):
                 raise explain(error, target, schema) from None
             raise
-        return cls(target, schema, pool, (number.major, number.micro), pooled)  # since 10 there are two numbers
+        # Since 10 there are two numbers.
+        return cls(target, schema, pool, (number.major, number.micro), pooled, facts["lacking"])
 
     async def fetch(self, name: str, *args: object) -> list[asyncpg.Record]:
         """Run the statement `sql/NAME.sql` and return its rows.
@@ -138,7 +157,10 @@ class Database:
                 raise explain(error, self.target, self.schema) from error
             raise
         finally:
-            await self._pool.release(conn)
+            # Its rollback is refused where something is still under way: it has been closed then, and what went wrong
+            # first is what is told.
+            with contextlib.suppress(*CONNECTION_LOST, asyncpg.PostgresError):
+                await self._pool.release(conn)
 
     async def close(self) -> None:
         """Close the connections; one that is still used gets two seconds."""
@@ -159,7 +181,7 @@ class Database:
         return await self._once(call, sql)
 
     async def _once(self, call: Callable[[Any, str], Awaitable[_T]], sql: str) -> _T:
-        async with self.acquire() as conn:
+        async with self.acquire() as conn, limited(conn, _ANY_ANSWER_S):
             return await call(conn, sql)
 
 
@@ -191,7 +213,14 @@ async def connect(target: Target, *, application_name: str = "currant", pooled: 
 
 
 async def prepare(conn: Any) -> None:
-    """Make a connection take and give ids as 16 bytes. Costs no round trip: asyncpg knows uuid's number."""
+    """Make a connection take and give ids as 16 bytes (no round trip: asyncpg knows uuid's number), and notice when
+    the other end has vanished."""
+    wire = conn._transport.get_extra_info("socket")  # asyncpg has no public way to it
+    if wire is not None and wire.family in (socket.AF_INET, socket.AF_INET6):
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            if hasattr(socket, option):
+                wire.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     await conn.set_type_codec("uuid", schema="pg_catalog", encoder=_id_bytes, decoder=_same, format="binary")
 
 
@@ -210,10 +239,13 @@ async def _pool(target: Target, first: Any, size: int, application_name: str, po
     async def next_connection(*_: object, **__: object) -> Any:
         return ready.pop() if ready else await connect(target, application_name=application_name, pooled=pooled)
 
-    # asyncpg's own reset costs a round trip per statement; our statements leave nothing to reset.
-    return await asyncpg.create_pool(
-        min_size=1, max_size=max(size, 1), connect=next_connection, reset=_nothing, max_inactive_connection_lifetime=600
+    # asyncpg's own reset costs a round trip per statement; our statements leave nothing to reset. With a minimum it
+    # would connect again by itself while the server is away, and log a traceback each time.
+    pool = await asyncpg.create_pool(
+        min_size=0, max_size=max(size, 1), connect=next_connection, reset=_nothing, max_inactive_connection_lifetime=600
     )
+    async with pool.acquire():  # takes the connection that is ready
+        return pool
 
 
 async def _nothing(_: object) -> None:
@@ -244,7 +276,7 @@ async def _examine_schema(conn: Any, schema: str, facts: asyncpg.Record, *, migr
         await schema_versions.migrate(conn, schema)
     else:
         schema_versions.compare(found, schema)
-    if facts["lacking"] and not read_only:
+    if facts["lacking"] and not (read_only or facts["submits"]):
         raise DatabaseUnavailable(
             f"this user lacks rights in schema {schema!r}: {facts['lacking']}. Let the schema's owner GRANT SELECT, "
             f"INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}"

@@ -87,7 +87,7 @@ class ExecutionInfo(msgspec.Struct, frozen=True):
         return UUID(bytes=self.id)
 
 
-class Ended(msgspec.Struct, frozen=True):
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """How an execution ended. `result` is None when it did not succeed, or is too large to come along."""
 
     id: bytes
@@ -227,20 +227,21 @@ async def counts(database: Database, ids: Sequence[bytes]) -> dict[str, int]:
     return _in_order(await database.fetch("executions_counts", ids, min(ids), max(ids))) if ids else {}
 
 
-async def queues(database: Database) -> list[QueueCount]:
+async def queues(database: Database, limit: int | None = None) -> list[QueueCount]:
     """All queues with something in them or a pause on them, by name.
 
-    Counts are exact up to `COUNT_LIMIT`; beyond, they come from a sample of the table, so that a view of
-    a million waiting executions costs no more than one of a thousand.
+    Counts are exact up to `limit` for each queue (by default `COUNT_LIMIT`); beyond, they come from a sample of the
+    table, so that a view of a million waiting executions costs no more than one of a thousand.
     """
-    records = await database.fetch("queues_count", COUNT_LIMIT)
+    limit = COUNT_LIMIT if limit is None else limit
+    records = await database.fetch("queues_count", limit)
     total = sum(record["scheduled"] for record in records)
-    is_short = total >= COUNT_LIMIT or any(record["pending"] >= COUNT_LIMIT for record in records)
+    is_short = total >= limit or any(record["pending"] >= limit for record in records)
     sample = {}
     if is_short:
         sampled = await database.fetch("queues_sample", _SAMPLE_PAGES)
         sample = {(record["queue"], record["status"]): record["count"] for record in sampled}
-    return [_queue(record, sample, scheduled_cut=total >= COUNT_LIMIT) for record in records]
+    return [_queue(record, sample, limit, scheduled_cut=total >= limit) for record in records]
 
 
 async def finished(database: Database) -> Finished:
@@ -255,9 +256,11 @@ async def finished(database: Database) -> Finished:
     )
 
 
-def _queue(record: asyncpg.Record, sample: dict[tuple[str, str], int], *, scheduled_cut: bool) -> QueueCount:
+def _queue(
+    record: asyncpg.Record, sample: dict[tuple[str, str], int], limit: int, *, scheduled_cut: bool
+) -> QueueCount:
     name, pending, scheduled = record["queue"], record["pending"], record["scheduled"]
-    pending_cut = pending >= COUNT_LIMIT
+    pending_cut = pending >= limit
     if pending_cut:
         pending = max(pending, sample.get((name, "pending"), 0))
     if scheduled_cut:

@@ -13,7 +13,7 @@ from currant_lab.errors import CurrantError, DatabaseUnavailable
 if TYPE_CHECKING:
     from currant_lab.database.url import Target
 
-__all__ = ["CONNECTION_LOST", "NEXT_HOST", "explain", "is_trouble"]
+__all__ = ["CONNECTION_LOST", "NEXT_HOST", "explain", "is_refusal", "is_trouble"]
 
 CONNECTION_LOST = (
     OSError,  # TimeoutError and every ConnectionError among them
@@ -38,12 +38,15 @@ NEXT_HOST = (
 
 _TROUBLE = (
     *CONNECTION_LOST,
+    asyncpg.DeadlockDetectedError,
     asyncpg.DiskFullError,
     asyncpg.InsufficientPrivilegeError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidSchemaNameError,
+    asyncpg.LockNotAvailableError,
     asyncpg.OutOfMemoryError,
+    asyncpg.QueryCanceledError,  # by a statement_timeout, or by somebody
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.UndefinedFunctionError,
@@ -58,6 +61,11 @@ def is_trouble(error: BaseException) -> bool:
         # asyncpg's name for a value that doesn't fit its parameter is an InterfaceError as well.
         return not isinstance(error, asyncpg.DataError) and "connection" in str(error)
     return isinstance(error, _TROUBLE)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a right is missing: asking again in a second won't help, as it may with any other trouble."""
+    return isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError)
 
 
 def explain(error: BaseException, target: Target, schema: str = "currant") -> CurrantError:
@@ -87,11 +95,13 @@ def _what(error: BaseException, target: Target, schema: str) -> str:
             return f"the database takes no more connections ({text}): close some, or raise max_connections"
         case asyncpg.InsufficientPrivilegeError():
             return (
-                f"user {target.user!r} lacks a right: {text}. Let the owner of schema {schema!r} GRANT USAGE ON "
-                f"SCHEMA {schema}, and SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}"
+                f"user {target.user!r} lacks a right: {text}. The owner of schema {schema!r} can GRANT it one of the "
+                f"roles that `currant migrate --roles` makes: {schema}_submit, {schema}_work, {schema}_watch"
             )
         case asyncpg.DiskFullError():
             return f"the database's disk is full ({text}): free some space; nothing was written"
+        case asyncpg.QueryCanceledError() | asyncpg.LockNotAvailableError() | asyncpg.DeadlockDetectedError():
+            return f"the database gave a statement up ({text}): nothing was written"
         case asyncpg.OutOfMemoryError():
             return f"the database is out of memory: {text}"
         case asyncpg.ReadOnlySQLTransactionError() | asyncpg.TargetServerAttributeNotMatched():
@@ -114,6 +124,8 @@ def _what(error: BaseException, target: Target, schema: str) -> str:
             return f"the socket at {_where(target)} belongs to somebody else: {text}"
         case socket.gaierror():
             return f"the host name can't be found ({error.strerror}): check the URL"
+        case TimeoutError() if text:
+            return f"the database does not answer: {text}. Does it hang, or does the network?"
         case TimeoutError():
             return f"no answer from {_where(target)} within {target.connect_timeout:g} s: check host, port and firewall"
         case _:

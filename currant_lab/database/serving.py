@@ -95,10 +95,10 @@ async def pools(database: Database) -> list[PoolInfo]:
     ]
 
 
-async def waiting(database: Database, known: Sequence[PoolInfo]) -> list[Waiting]:
+async def waiting(database: Database, known: Sequence[PoolInfo], limit: int = COUNT_LIMIT) -> list[Waiting]:
     """What is pending, by queue and job, held against what the live pools among `known` can run.
 
-    Counts the first 20,000 of each queue.
+    Counts the first `limit` of each queue.
     """
     alive = [pool for pool in known if pool.is_alive]
     return [
@@ -112,5 +112,5 @@ async def waiting(database: Database, known: Sequence[PoolInfo]) -> list[Waiting
             served=any(record["job"] in pool.jobs and record["queue"] in pool.queues for pool in alive),
             paused=record["paused"],
         )
-        for record in await database.fetch("waiting_list", COUNT_LIMIT)
+        for record in await database.fetch("waiting_list", limit)
     ]

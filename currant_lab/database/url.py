@@ -161,6 +161,8 @@ def parse(url: str) -> Target:
     Raises:
         DatabaseUnavailable: the URL makes no sense, or asks for what Currant can't keep to.
     """
+    if not url.isascii() and any("\ud800" <= letter <= "\udfff" for letter in url):
+        raise DatabaseUnavailable("the database URL is no UTF-8 text: write other bytes as %XX")
     environment = Environment()
     login, hosts, database, options = _split(url)
     user = options.get("user") or login[0] or environment.user()
@@ -254,14 +256,26 @@ def _place(text: str, default: str) -> tuple[str, int]:
         if not closed or (port and not port.startswith(":")):
             raise _refuse("an IPv6 address is written [::1]:5432")
         port = port.removeprefix(":")
-    elif not text.startswith("/"):
-        host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "")
+    elif text.count(":") == 1 and not text.startswith("/"):
+        host, _, port = text.partition(":")
+    elif ":" in text and not text.startswith("/") and not _is_address(text):
+        raise _refuse("a host has more than one colon in it")  # not shown: see _split
     host, port = host or "localhost", port or default
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise _refuse("a port is no number from 1 to 65535")  # not shown: see _split
     if any(character.isspace() for character in host) and not host.startswith("/"):
         raise _refuse("a host name has a space in it")
     return host, int(port)
+
+
+def _is_address(text: str) -> bool:
+    from ipaddress import ip_address  # 3 ms, for the few who write one
+
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _session_attrs(options: Mapping[str, str], environment: Environment, *, several: bool) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from types import CoroutineType
 from typing import Any, Final
+from uuid import UUID
 
 from currant_lab import values
-from currant_lab.context import Running, running_variable
+from currant_lab.context import PutAway, Running, running_variable
 from currant_lab.errors import ExecutionCancelled, NotStorable
 from currant_lab.jobs import JobSpec, Policy
 from currant_lab.outcomes import ErrorInfo, Outcome
@@ -23,14 +25,22 @@ from currant_lab.pool.executors import HandlerExecutor
 from currant_lab.pool.remote import COROUTINE, ShippedResult
 from currant_lab.pool.threads import DaemonThreads, HandlerInterrupted, ThreadCall, in_thread
 from currant_lab.pool.verdict import Verdict, of_error, timed_out
+from currant_lab.ties import reader
 
-__all__ = ["Attempt", "ForeignAttempt", "LoopAttempt", "ThreadAttempt"]
+__all__ = ["Attempt", "ForeignAttempt", "ThreadAttempt"]
 
+AWAY: Final = "away"
 CANCEL: Final = "cancel"
 LOST: Final = "lost"
 STOP: Final = "stop"
 TIMEOUT: Final = "timeout"
-"""Why a handler was ended. `lost` and `stop` leave no outcome: the claim is another's, or is given back."""
+"""Why a handler was ended. `lost`, `stop` and `away` leave no outcome: the claim is another's, or is given back."""
+
+
+GIVE_UP_S = 10.0
+"""A handler that has been told to end and goes on has its worker for so long; then the worker goes on without it."""
+
+_log = logging.getLogger("currant")
 
 
 class Attempt:
@@ -40,13 +50,15 @@ class Attempt:
     """
 
     __slots__ = (
-        "claimed", "done", "ended_by", "limit", "log", "payload_limit", "policy", "running", "spec", "started_ns",
+        "args", "claimed", "done", "ended_by", "limit", "log", "open_steps", "payload_limit", "policy", "results",
+        "running", "spec", "started_ns",
     )  # fmt: skip
 
     def __init__(
         self, claimed: Claimed, spec: JobSpec, policy: Policy, done: Callable[[Attempt, Outcome | None], None]
     ) -> None:
         self.claimed = claimed
+        self.args = claimed.args
         self.spec = spec
         self.policy = policy
         self.done = done
@@ -54,7 +66,9 @@ class Attempt:
         self.log = Log(echoes.of(claimed.id))
         self.ended_by: str | None = None
         self.limit: asyncio.TimerHandle | None = None
+        self.open_steps: list[int] = []  # of a workflow that was put away: what it waits for
         self.payload_limit = values.DEFAULT_LIMIT
+        self.results: Mapping[bytes, bytes] | None = None  # of the executions that stand in the arguments
         self.started_ns = time.perf_counter_ns()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -68,8 +82,21 @@ class Attempt:
     def end(self, why: str) -> None:
         """End the handler from outside; the first reason counts."""
         if self.ended_by is None:
-            self.ended_by = why
+            self.ended_by = self.running.ending = why
+            if self.limit is not None:
+                self.limit.cancel()
+            self.limit = asyncio.get_running_loop().call_later(GIVE_UP_S, self.give_up)
             self.interrupt()
+
+    def give_up(self) -> None:
+        """The handler ignores that it was ended: what it returns one day is nobody's."""
+        if self.ended_by != STOP:
+            _log.warning(
+                "the handler of %s (execution %s) was told to end (%s) %g s ago and goes on: "
+                "its worker goes on without it",
+                self.claimed.job, UUID(bytes=self.claimed.id), self.ended_by, GIVE_UP_S,
+            )  # fmt: skip
+            self.finish(self.failed(asyncio.CancelledError()))
 
     def start_limit(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the clock of the timeout, if there is one."""
@@ -80,28 +107,37 @@ class Attempt:
         """The handler's arguments, decoded.
 
         Raises:
-            CurrantError: the row's payload is no payload, or doesn't fit the signature.
+            CurrantError: the row's payload is no payload, larger than is allowed, or doesn't fit the signature.
         """
-        return values.decode_args(self.claimed.args, self.spec)
+        if len(self.args) > self.payload_limit:
+            size, limit = len(self.args), self.payload_limit
+            raise NotStorable(f"the stored arguments have {size:,} bytes, and {limit:,} are allowed here")
+        if self.results is not None:
+            return values.decode_args(self.args, self.spec, reader(self.results))
+        return values.decode_args(self.args, self.spec)
 
     def succeeded(self, value: object) -> Outcome:
         """The outcome of a handler that returned `value`; a failed one if the value can't be kept."""
         run_us = self._run_us()
         try:
-            if inspect.iscoroutine(value):
+            if type(value) is CoroutineType:
                 value.close()
                 raise NotStorable(COROUTINE)
             result = values.encode_result(value, self.payload_limit)
         except NotStorable as error:
             return self._outcome(Verdict("failed", ErrorInfo("NotStorable", message_of(error))), run_us)
+        own, log = self.running, self.log
         return Outcome(
-            self.claimed.id, self.claimed.token, self.claimed.attempt, "succeeded", result, None,
-            run_us, 0.0, self.log.text(), self.spec.version,
+            own.id, own.token, own.attempt, "succeeded", result, None,
+            run_us, 0.0, log.text() if log.written else None, self.spec.version,
         )  # fmt: skip
 
     def failed(self, error: BaseException, info: ErrorInfo | None = None, own_frames: int = 1) -> Outcome | None:
         """The outcome of a handler that raised `error`; None when it was ended and its claim is gone."""
         run_us = self._run_us()
+        if isinstance(error, PutAway) and self.ended_by is None:
+            self.ended_by, self.open_steps = AWAY, error.open_steps
+            return None
         if isinstance(error, asyncio.CancelledError | HandlerInterrupted) and self.ended_by is not None:
             if self.ended_by in (LOST, STOP):
                 return None
@@ -131,30 +167,6 @@ class Attempt:
             self.claimed.id, self.claimed.token, self.claimed.attempt, verdict.status, None, verdict.error,
             run_us, verdict.delay, self.log.text(), self.spec.version,
         )  # fmt: skip
-
-
-class LoopAttempt(Attempt):
-    """An async handler, as a task of the pool's loop."""
-
-    __slots__ = ("task",)
-
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.task = loop.create_task(self._run(loop), context=contextvars.Context())
-
-    def interrupt(self) -> None:
-        self.task.cancel()
-
-    async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        running_variable.set(self.running)
-        current_log.set(self.log)
-        self.start_limit(loop)
-        outcome: Outcome | None
-        try:
-            args, kwargs = self.arguments()
-            outcome = self.succeeded(await self.spec.function(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome
-            outcome = self.failed(error)
-        self.finish(outcome)
 
 
 class ThreadAttempt(Attempt):

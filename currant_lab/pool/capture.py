@@ -31,11 +31,7 @@ class Log:
 
     def __init__(self, echo: Echo | None = None) -> None:
         self.echo = echo
-        self._head: list[str] = []
-        self._head_size = 0
-        self._tail: deque[str] = deque()
-        self._tail_size = 0
-        self.written = 0
+        self.written = 0  # the rest is there from the first text on: most handlers say nothing
 
     def write(self, text: str, stream: str = "stdout") -> None:
         """Append `text`; the middle of the whole is forgotten when it grows too long."""
@@ -45,6 +41,11 @@ class Log:
 
     def keep(self, text: str) -> None:
         """`write`, without an echo."""
+        if not self.written:
+            self._head: list[str] = []
+            self._head_size = 0
+            self._tail: deque[str] = deque()
+            self._tail_size = 0
         self.written += len(text)
         room = HEAD_CHARS - self._head_size
         if room > 0:

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, fields
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from currant_lab.database import control
 from currant_lab.database.connect import Database
-from currant_lab.errors import InvalidArguments, PoolNotRunning
+from currant_lab.database.inspect import results
+from currant_lab.database.submit import NewExecution
+from currant_lab.errors import CurrantError, DatabaseUnavailable, InvalidArguments, PoolNotRunning
 from currant_lab.jobs import JobSpec, Registry, check_name
-from currant_lab.loop import BackgroundLoop
+from currant_lab.kernel_loop import hold, kernel_loop
+from currant_lab.loop import BackgroundLoop, wait
 from currant_lab.outcomes import ErrorInfo, Outcome
 from currant_lab.pool import engine as rust
 from currant_lab.pool.attempt import CANCEL, LOST
+from currant_lab.pool.away import Away
 from currant_lab.pool.capture import Capture
 from currant_lab.pool.echo import CaptureChoice
 from currant_lab.pool.executors import ExecutorChoice, HandlerExecutor
+from currant_lab.pool.pace import Pace, Slot
 from currant_lab.pool.reporter import Reporter
 from currant_lab.pool.runner import Runner
 from currant_lab.pool.stats import PoolStats, pool_stats
 from currant_lab.pool.threads import in_thread
 from currant_lab.settings import DEFAULT_PAYLOAD_LIMIT
+
+if TYPE_CHECKING:
+    from currant_lab.pictures.base import Picture
 
 __all__ = ["Pool", "PoolSettings"]
 
@@ -51,6 +62,7 @@ class PoolSettings:
     kind: str = "script"
     payload_limit: int = DEFAULT_PAYLOAD_LIMIT
     capture: CaptureChoice = "log"
+    loop: Literal["thread", "kernel"] = "thread"
 
     def __post_init__(self) -> None:
         check_name("name", self.name)
@@ -91,16 +103,27 @@ class Pool:
         on_settled: called on the pool's loop with outcomes that are on disk, hundreds at a time.
     """
 
-    def __init__(self, database: Database, settings: PoolSettings, registry: Registry, loop: BackgroundLoop) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: PoolSettings,
+        registry: Registry,
+        loop: BackgroundLoop,
+        home: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self.settings = settings
         self.on_settled: Callable[[Sequence[Outcome]], None] | None = None
         self._database = database
         self._registry = registry
         self._background = loop
+        self._home = home  # of async handlers; None: the pool's own loop
         self._workers = settings.workers
         self._unsettled: deque[tuple[int, Outcome]] = deque()
         self._state = "new"
         self._trouble: str | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._stopping: Future[None] | None = None
+        self._pace = Pace(time.monotonic())
 
     async def open(self, version: str) -> None:
         """Connect the engine and begin to work, on the pool's loop.
@@ -108,6 +131,11 @@ class Pool:
         Raises:
             DatabaseUnavailable: with the real reason.
         """
+        if self._database.lacking:
+            raise DatabaseUnavailable(
+                f"this user may submit, and run no pool: it lacks {self._database.lacking}. "
+                f"GRANT {self._database.schema}_work to it (`currant migrate --roles` makes that role)"
+            )
         self._engine = await in_thread(
             lambda: rust.connect(
                 self._database.target,
@@ -121,6 +149,7 @@ class Pool:
             )
         )
         loop = asyncio.get_running_loop()
+        self._away = Away(self._database, self._engine)
         self._executor = HandlerExecutor(self.settings.executor)
         self._runner = Runner(
             loop,
@@ -130,7 +159,12 @@ class Pool:
             self._fill,
             self._started,
             self._forget,
+            self._away.put_away,
+            self._engine.set_resting,
             self.settings.payload_limit,
+            functools.partial(results, self._database),
+            self._home,
+            self._on_homeless,
         )
         self._reporter = Reporter(self._database, self._registry, self._runner.attempts)
         self._capture = Capture()
@@ -169,6 +203,11 @@ class Pool:
         return self._state == "running"
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether a stop has come to its end."""
+        return self._state == "stopped"
+
+    @property
     def trouble(self) -> str | None:
         """Why the database can't be reached at the moment; None when all is well."""
         return self._trouble
@@ -176,6 +215,17 @@ class Pool:
     def stats(self) -> PoolStats:
         """The pool's counters and latencies at this moment: no query."""
         return pool_stats(self._engine.stats())
+
+    def throughput(self) -> Picture:
+        """A picture of how many executions it started and ended each second of its life, and how busy it was.
+
+        Raises:
+            CurrantError: Matplotlib is not installed.
+        """
+        from currant_lab.pictures.throughput import throughput
+
+        slots, step_s = self._background.run(self._read_pace())
+        return throughput(f"Pool {self.name}", slots, step_s, self._workers)
 
     def resize(self, workers: int) -> None:
         """Change how many executions may run at once. Those that run go on."""
@@ -201,13 +251,52 @@ class Pool:
         Args:
             drain: wait for the running handlers; otherwise they are cancelled and their executions given back.
             timeout: seconds to wait for them, after which they are cancelled too; None waits as long as it takes.
+
+        Raises:
+            CurrantError: called on the pool's own loop; or on the kernel's, while handlers run on it, without the extra
+                `kernel-loop`. Nothing has been stopped then.
+            KeyboardInterrupt: the stop goes on; call it again, with `drain=False` to end what runs.
         """
-        self._background.run(self.close(drain, timeout))
+        if self._background.is_current:
+            raise CurrantError("this would block the pool's own loop for ever: stop it from elsewhere")
+        try:
+            if self._runner.busy:
+                kernel_loop.check()
+            if self._stopping is None:
+                self._stopping = self._background.submit(self.close(drain, timeout))
+            elif not drain:
+                self._background.run(self.close(drain))
+            (hold if kernel_loop.can_nest else wait)(self._stopping)
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note("The stop goes on: the handlers that run end first. currant.stop(drain=False) ends them")
+            raise
 
     def wake(self) -> None:
         """Claim now: something has been submitted here."""
         if self._state == "running":
             self._engine.wake()
+
+    # For submits of this process, on the background loop: an idle pool needs no claim.
+
+    def reserve(self, row: NewExecution) -> int | None:
+        """Keep an idle worker for an execution that is about to be written as running here: the pool's id for it.
+        None where something else waits, or this pool doesn't run it."""
+        if self._state != "running":
+            return None
+        return self._engine.reserve(row.id, row.placement.job, row.placement.queue)
+
+    def hand_over(self, row: NewExecution, pool: int, created_at: int, seconds: float) -> None:
+        """It is on disk, since `created_at` (microseconds since 1970); writing took so many seconds. It starts now."""
+        place = row.placement
+        self._engine.hand_over(
+            pool, row.id, place.job, place.queue, place.priority, place.retries, place.options, row.args, created_at,
+            int(seconds * 1e6),
+        )  # fmt: skip
+        self._fill()
+
+    def unreserve(self, row: NewExecution, is_in_doubt: bool) -> None:
+        """It was not written as running; in doubt, the engine looks, and gives it back."""
+        self._engine.unreserve(row.id, is_in_doubt)
 
     def __enter__(self) -> Pool:
         if not self.is_running:
@@ -242,6 +331,7 @@ class Pool:
         if drain and not await self._runner.drain(timeout):
             _log.warning("stopping with %d handlers still running: they are cancelled", self._runner.busy)
         await self._runner.abandon(_END_GRACE_S)
+        await self._away.close(settle_s)
         await self._reporter.close()
         if not await in_thread(self._engine.drain, settle_s):
             _log.warning("the database did not take the last outcomes: their executions will run again")
@@ -251,7 +341,14 @@ class Pool:
         await in_thread(self._engine.close, settle_s)
         self._capture.remove()
         await in_thread(self._executor.shutdown)
+        self._pace.end(time.monotonic())
         self._state = "stopped"
+
+    def _on_homeless(self) -> None:
+        """The loop of the handlers has been closed under the pool: it ends too, and gives back what it has."""
+        if self._state == "running" and self._closing is None:
+            _log.warning("the loop of this pool's handlers has been closed: the pool stops")
+            self._closing = asyncio.ensure_future(self.close(False))
 
     def _on_signal(self) -> None:
         self._engine.clear()
@@ -275,6 +372,12 @@ class Pool:
     ) -> None:
         """Tell of the outcomes up to `committed`, without the stale ones, and of those the engine cancelled itself."""
         unsettled = self._unsettled
+        if not (stale or refused or cancelled):  # nearly always
+            settled = []
+            while unsettled and unsettled[0][0] <= committed:
+                settled.append(unsettled.popleft()[1])
+            self._tell_settled(settled)
+            return
         settled = [Outcome(id, token, 0, "cancelled") for id, token in cancelled]
         ended_otherwise = set(cancelled)
         while unsettled and unsettled[0][0] <= committed:
@@ -284,19 +387,27 @@ class Pool:
                 outcome = Outcome(outcome.id, outcome.token, outcome.attempt, "failed", error=error)
             if ticket not in stale and (outcome.id, outcome.token) not in ended_otherwise:
                 settled.append(outcome)
-        if settled and self.on_settled is not None:
-            self.on_settled(settled)
+        self._tell_settled(settled)
+
+    def _tell_settled(self, settled: list[Outcome]) -> None:
+        if settled:
+            self._pace.settled(time.monotonic(), settled)
+            if self.on_settled is not None:
+                self.on_settled(settled)
 
     def _fill(self) -> None:
         """Give prefetched executions to free workers."""
-        if self._state != "running":
-            return
-        while (idle := self._workers - self._runner.busy) > 0:
+        started = 0
+        while self._state == "running" and (idle := self._workers - self._runner.busy) > 0:
             claimed = self._engine.take(idle)
-            for one in claimed:
-                self._runner.start(one)
+            self._runner.start(claimed)
+            started += len(claimed)
             if len(claimed) < idle:
-                return
+                break
+        self._pace.working(time.monotonic(), self._runner.busy, started)
+
+    async def _read_pace(self) -> tuple[list[Slot], int]:
+        return self._pace.read(time.monotonic())
 
     def _started(self, spec: JobSpec) -> None:
         self._capture.watch(self._runner.attempts)
@@ -310,12 +421,12 @@ class Pool:
             outcome.id,
             outcome.token,
             outcome.status,
-            result=outcome.result,
-            error=None if outcome.error is None else outcome.error.to_json(),
-            run_us=outcome.run_us,
-            delay=outcome.delay,
-            logs=outcome.logs,
-            source=outcome.source,
+            outcome.result,
+            None if outcome.error is None else outcome.error.to_json(),
+            outcome.run_us,
+            outcome.delay,
+            outcome.logs,
+            outcome.source,
         )
         self._unsettled.append((ticket, outcome))
 

@@ -1,8 +1,11 @@
 """`contextlib.redirect_stdout` while a pool runs: in a handler it is the handler's alone, elsewhere it takes no
 handler's output.
 
-It replaces `sys.stdout`, which all threads share: what handlers print at that time would go to a cell that has
-nothing to do with them, and what a cell or another handler prints to the handler that redirects.
+By itself it replaces `sys.stdout`, which all threads share: what handlers print at that time would go to a cell that
+has nothing to do with them, and what a cell or another handler prints to the handler that redirects. Nothing tells who
+replaced the stream, so the two public classes are told who asks: they get an `__enter__` and an `__exit__` of their own
+in front of those they inherit, and lose them when the pool stops. (A new class under the same name would miss everybody
+who has imported the old one; a `sys` that watches its attributes would change more.)
 """
 
 from __future__ import annotations
@@ -17,8 +20,7 @@ __all__ = ["Redirects", "redirected"]
 redirected: ContextVar[dict[str, Any] | None] = ContextVar("currant_redirected", default=None)
 """The handler's own target for `stdout` and `stderr`, where it has one."""
 
-_Redirect: Any = contextlib._RedirectStream
-_enter, _exit = _Redirect.__enter__, _Redirect.__exit__
+_CLASSES: dict[str, Any] = {"stdout": contextlib.redirect_stdout, "stderr": contextlib.redirect_stderr}
 
 
 class Redirects:
@@ -35,28 +37,37 @@ class Redirects:
 
     def install(self) -> None:
         """From now on redirects know about handlers."""
+        for stream, known in _CLASSES.items():
+            self._teach(stream, known)
+
+    def remove(self) -> None:
+        """Put back what was there. A `with` that is open has found its end already, and ends as it began."""
+        for known in _CLASSES.values():
+            for name in ("__enter__", "__exit__"):
+                if name in vars(known):
+                    delattr(known, name)
+
+    def _teach(self, stream: str, known: Any) -> None:
         in_handler, after = self._in_handler, self._after
 
         def enter(self: Any) -> Any:
             if not in_handler():
-                target = _enter(self)
+                target = super(known, self).__enter__()  # type: ignore[misc]
                 after()
                 return target
             before = redirected.get() or {}
-            self.__dict__.setdefault("_currant", []).append(before)
-            redirected.set(before | {self._stream: self._new_target})
+            self.__dict__.setdefault(_BEFORE, []).append(before)
+            redirected.set(before | {stream: self._new_target})
             return self._new_target
 
         def leave(self: Any, *error: Any) -> Any:
-            own = self.__dict__.get("_currant")
+            own = self.__dict__.get(_BEFORE)
             if own:
                 redirected.set(own.pop())
                 return None
-            return _exit(self, *error)
+            return super(known, self).__exit__(*error)  # type: ignore[misc]
 
-        _Redirect.__enter__, _Redirect.__exit__ = enter, leave
+        known.__enter__, known.__exit__ = enter, leave
 
-    def remove(self) -> None:
-        """Put back what was there. Redirects that are open then end as they began."""
-        _Redirect.__enter__ = _enter
-        # `leave` stays: it is the plain one for all that began plainly.
+
+_BEFORE = "_currant_before"

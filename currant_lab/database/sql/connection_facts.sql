@@ -1,6 +1,6 @@
 -- All that decides whether a connection will do, in one round trip.
 -- `lacking` names the rights on Currant's tables that this user has not; null when it has them all, or when
--- there are no tables yet. $1 the schema's name
+-- there are no tables yet. `submits` says that it may at least submit. $1 the schema's name
 -- repeatable
 SELECT pg_catalog.pg_backend_pid() AS pid,
        pg_catalog.pg_is_in_recovery() AS replica,
@@ -14,4 +14,8 @@ SELECT pg_catalog.pg_backend_pid() AS pid,
          WHERE n.nspname = $1::text
            AND c.relname IN ('executions', 'history', 'pools', 'queues', 'batches', 'batch_parts', 'sources')
            AND c.relkind IN ('r', 'p')
-           AND NOT pg_catalog.has_table_privilege(c.oid, wanted.privilege)) AS lacking
+           AND NOT pg_catalog.has_table_privilege(c.oid, wanted.privilege)) AS lacking,
+       coalesce((SELECT pg_catalog.has_column_privilege(c.oid, 'args', 'INSERT')
+          FROM pg_catalog.pg_namespace AS n
+          JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
+         WHERE n.nspname = $1::text AND c.relname = 'executions' AND c.relkind = 'r'), false) AS submits

@@ -1,11 +1,13 @@
--- When each attempt at some executions was asked for, began and ended, in seconds since 1970; attempts that were
--- to run again have the status 'retried', and no time they were asked for; what runs ends now, so far. $1 ids, $2 the smallest, $3 the largest
+-- When each attempt at some executions was asked for, began and ended, in seconds since 1970, and how many workers its
+-- pool has; attempts that were to run again have the status 'retried', and no time they were asked for; what runs ends
+-- now, so far. $1 ids, $2 the smallest, $3 the largest
 -- repeatable
 WITH found AS MATERIALIZED (
     SELECT id, status, claimed_by, created_at, due_at, claimed_at, started_at, finished_at, attempts
       FROM currant.all_executions
      WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2::uuid AND $3::uuid
 )
+SELECT status, pool, asked_at, span.started_at, finished_at, p.workers FROM (
 SELECT status, claimed_by AS pool,
        extract(epoch FROM greatest(created_at, due_at))::double precision AS asked_at,
        extract(epoch FROM coalesce(started_at, CASE WHEN status = 'running' THEN claimed_at END))::double precision
@@ -20,3 +22,4 @@ SELECT 'retried', a.pool, NULL,
  CROSS JOIN LATERAL jsonb_to_recordset(f.attempts)
     AS a (pool integer, started_at timestamptz, finished_at timestamptz)
  WHERE f.attempts IS NOT NULL AND a.started_at IS NOT NULL AND a.finished_at IS NOT NULL
+) AS span LEFT JOIN currant.pools AS p ON p.id = span.pool

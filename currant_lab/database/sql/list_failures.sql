@@ -1,8 +1,9 @@
--- The latest $1 failures by job and type of error.
+-- The latest $1 failures by job and type of error. The status alone: saying too that it is not 'succeeded', as the
+-- index does, makes the planner expect few and read them all (1.1 s for 50 ms with 60,000 failures).
 -- repeatable
 WITH latest AS MATERIALIZED (
     SELECT id, job, coalesce(error ->> 'type', '') AS type, finished_at
-      FROM currant.history WHERE status = 'failed' AND status <> 'succeeded' ORDER BY id DESC LIMIT $1::integer
+      FROM currant.history WHERE status = 'failed' ORDER BY id DESC LIMIT $1::integer
 ), grouped AS (
     SELECT job, type, count(*) AS count, min(finished_at) AS first_at, max(finished_at) AS last_at,
            (array_agg(id ORDER BY finished_at DESC))[1] AS sample

@@ -8,14 +8,14 @@ WITH scanned AS MATERIALIZED (
                 (SELECT
 -- include list_columns_done
                   FROM currant.history
-                 WHERE 'failed' = ANY ($1) AND status = 'failed' AND status <> 'succeeded' AND
+                 WHERE 'failed' = ANY ($1) AND status = 'failed' AND
 -- include list_bounds
                   ORDER BY id ASC LIMIT $15::integer)
                  UNION ALL
                 (SELECT
 -- include list_columns_done
                   FROM currant.history
-                 WHERE 'cancelled' = ANY ($1) AND status = 'cancelled' AND status <> 'succeeded' AND
+                 WHERE 'cancelled' = ANY ($1) AND status = 'cancelled' AND
 -- include list_bounds
                   ORDER BY id ASC LIMIT $15)
             ) AS both_statuses

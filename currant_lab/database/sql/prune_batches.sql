@@ -11,4 +11,4 @@ WITH empty AS (
                              WHERE h.id BETWEEN p.first_id AND p.last_id AND h.batch = p.batch)))
     RETURNING b.id
 )
-SELECT count(*) FROM empty
+SELECT (SELECT count(*) FROM empty), currant.prune_ties($1)
