@@ -15,7 +15,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import currant_lab.pool  # noqa: F401 - first, or loading it later would put the package in place of pool()
@@ -24,7 +25,7 @@ from currant_lab.client import current as _current
 from currant_lab.client.batch import Batch
 from currant_lab.client.handles import Execution
 from currant_lab.client.job import Job, job
-from currant_lab.context import progress, track
+from currant_lab.context import progress
 from currant_lab.errors import (
     Cancel,
     CurrantError,
@@ -33,6 +34,7 @@ from currant_lab.errors import (
     ExecutionFailed,
     ExecutionTimeout,
     InvalidArguments,
+    NonDeterministic,
     NotStorable,
     PoolNotRunning,
     Retry,
@@ -42,10 +44,15 @@ from currant_lab.errors import (
 )
 from currant_lab.jobs import Backoff
 from currant_lab.session import pool, start, stop
+from currant_lab.workflows.verbs import event, now, patched, random, sleep, step, uuid
+from currant_lab.workflows.workflow import Workflow, workflow
 
 if TYPE_CHECKING:
+    from currant_lab.pictures.graph import Graph
     from currant_lab.pool.pool import Pool
     from currant_lab.version import __version__
+
+T = TypeVar("T")
 
 __all__ = [
     "Backoff",
@@ -59,6 +66,7 @@ __all__ = [
     "ExecutionTimeout",
     "InvalidArguments",
     "Job",
+    "NonDeterministic",
     "NotStorable",
     "Pool",
     "PoolNotRunning",
@@ -66,17 +74,27 @@ __all__ = [
     "SchemaOutdated",
     "SchemaTooNew",
     "UnknownExecution",
+    "Workflow",
     "__version__",
     "batch",
     "current",
+    "event",
     "executions",
     "get",
+    "graph",
     "job",
+    "now",
+    "patched",
     "pool",
     "progress",
+    "random",
+    "sleep",
     "start",
+    "step",
     "stop",
     "track",
+    "uuid",
+    "workflow",
 ]
 
 
@@ -113,6 +131,24 @@ def executions(
     return _current.get().executions(status=status, job=job, queue=queue, limit=limit)
 
 
+def graph(execution: Execution | str | UUID) -> Graph:
+    """A picture of what belongs to an execution: the steps of a workflow's run; of any other the executions it waits
+    for, those that wait for it, and theirs (the nearest 2,000). Many of one name are drawn as one.
+
+    It is inline SVG in a notebook, text elsewhere; `save("x.svg")` writes a file.
+
+    Args:
+        execution: a handle or an id.
+
+    Raises:
+        UnknownExecution: there is none.
+        InvalidArguments: this is no id.
+    """
+    from currant_lab.client.graphing import graph_of
+
+    return graph_of(execution if isinstance(execution, Execution) else get(execution))
+
+
 def current() -> Execution:
     """The execution whose handler calls this.
 
@@ -123,6 +159,25 @@ def current() -> Execution:
     if running is None:
         raise CurrantError("current() is the running execution: call it inside a job's function")
     return _current.get().of_running(running)
+
+
+def track(items: Iterable[T], total: int | None = None, note: str | None = None) -> Iterator[T]:
+    """Loop over `items` and show how far it is: in a handler as the execution's progress, in a cell as a bar.
+
+    A script in a terminal has one line on stderr; there is none where output goes elsewhere, under `CI`, and with
+    `CURRANT_ANIMATION=0`.
+
+    Args:
+        items: what to loop over.
+        total: how many there are, where `len(items)` doesn't say.
+        note: words shown before the count.
+    """
+    if context.running() is not None:
+        yield from context.track(items, total, note)
+        return
+    from currant_lab.notebook.tracking import tracked
+
+    yield from tracked(items, total, note)
 
 
 def load_ipython_extension(ipython: Any) -> None:

@@ -185,6 +185,26 @@ class Engine:
         """Make `fileno` unreadable. Call it before `take` and `news`, so that no signal is missed."""
     def wake(self) -> None:
         """Claim now: this process has just submitted something."""
+    def reserve(self, id: bytes, job: str, queue: str) -> int | None:
+        """Keep a worker for an execution that is about to be written as running here, with attempt and token 1; the
+        pool's id for its row. None: something else waits, all workers are busy, or this pool doesn't run it."""
+    def hand_over(
+        self,
+        pool: int,
+        id: bytes,
+        job: str,
+        queue: str,
+        priority: int,
+        retries: int | None,
+        options: str | None,
+        args: bytes,
+        created_at: int,
+        sent_us_ago: int,
+    ) -> None:
+        """The row of a reserved execution is on disk: `take` gives it next. `created_at` is in microseconds since
+        1970. Nothing happens if the pool was declared lost meanwhile."""
+    def unreserve(self, id: bytes, is_in_doubt: bool) -> None:
+        """A reserved execution was not written as running; in doubt, the engine looks, and gives it back."""
     def take(self, max: int) -> list[Claimed]:
         """Hand over at most `max` prefetched executions, in order; [] when there are none, or when too
         many outcomes wait to be settled (back-pressure)."""
@@ -193,7 +213,6 @@ class Engine:
         id: bytes,
         token: int,
         status: str,
-        *,
         result: bytes | None = None,
         error: str | None = None,
         run_us: int = 0,
@@ -205,6 +224,11 @@ class Engine:
         `error` is JSON, `delay` the seconds before a retry."""
     def forget(self, id: bytes, token: int) -> None:
         """The worker of a lost claim is free again, and has no outcome; counted as stale."""
+    def put_away(self, id: bytes, token: int) -> None:
+        """The worker has given the execution up so that its function can go on later; counted as released. The row is
+        given back by `currant.put_away`, which comes after this."""
+    def set_resting(self, resting: int) -> None:
+        """How many of those taken wait for others and hold no worker."""
     def news(self) -> News: ...
     def set_jobs(self, names: Sequence[str]) -> None:
         """The job names this pool can run. Claims ask for these only."""

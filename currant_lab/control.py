@@ -7,20 +7,27 @@ execution that has moved on meanwhile is left as it is, and not counted.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 
 import msgspec
 
-from currant_lab.database import control
-from currant_lab.errors import InvalidArguments
+from currant_lab.database import control, record
+from currant_lab.errors import CurrantError, InvalidArguments, UnknownExecution
+from currant_lab.ids import new_id
+from currant_lab.jobs import check_name
 from currant_lab.status import FINAL, Action, Record, Status, TransitionError, step
+from currant_lab.values import encode_result
 from currant_lab.watch.listing import Listing
 
 if TYPE_CHECKING:
     from currant_lab.database.connect import Database
     from currant_lab.watch.criteria import Filter
 
-__all__ = ["Control", "Done"]
+__all__ = ["Act", "Control", "Done", "open_to"]
+
+Act = Literal["cancel", "retry", "reprioritise", "run_now"]
+"""What may be done to executions."""
 
 _CHUNK = 5_000
 """Rows of one statement: see `database.control`."""
@@ -29,7 +36,7 @@ _AT_ONCE = 20_000
 """Executions found by one look, which takes all that run or are scheduled: those have no place to go on from once
 some have been acted upon."""
 
-_Act = Callable[[Sequence[bytes]], Awaitable["Done"]]
+_Do = Callable[[Sequence[bytes]], Awaitable["Done"]]
 _Told = Callable[[int], None]
 
 
@@ -40,8 +47,11 @@ class Done(msgspec.Struct, frozen=True):
     ids: tuple[bytes, ...] = ()
 
 
-def _may(action: Action) -> tuple[Status, ...]:
-    """The statuses in which an action exists."""
+def open_to(act: Act) -> tuple[Status, ...]:
+    """The statuses in which an execution may be acted upon so."""
+    if act == "reprioritise":
+        return tuple(status for status in Status if status not in FINAL and status is not Status.RUNNING)
+    action = {"cancel": Action.CANCEL, "retry": Action.REVIVE, "run_now": Action.PROMOTE}[act]
     return tuple(status for status in Status if _exists(status, action))
 
 
@@ -119,22 +129,56 @@ class Control:
         """Let what is scheduled run now."""
         return await self._statement("act_run_now", ids)
 
+    async def signal(self, run: bytes, name: str, value: Any = True) -> None:
+        """Send a signal to a workflow's run: what its `currant.event(name)` returns.
+
+        Raises:
+            InvalidArguments: nothing can have that name.
+            NotStorable: the value is not data.
+            CurrantError: the run has ended, or has had a signal of that name: the first one counts.
+            UnknownExecution: there is no such run.
+        """
+        await record.send_signal(self.database, run, check_name("signal", name), encode_result(value))
+
+    async def fork(self, run: bytes, step: int) -> bytes:
+        """Begin another run of a workflow that goes on from a step of this one, which stays as it is; returns its id.
+
+        Raises:
+            UnknownExecution: there is no such run.
+        """
+        copy = new_id()
+        if not await record.fork(self.database, run, copy, step):
+            raise UnknownExecution(f"there is no execution {UUID(bytes=run)} in the database (any more)")
+        return copy
+
+    async def rerun(self, run: bytes, step: int) -> None:
+        """Let a run of a workflow go on from a step: what it has on record from there on is done anew.
+
+        Raises:
+            UnknownExecution: there is no such run.
+            CurrantError: it runs at the moment.
+        """
+        was = await record.rerun(self.database, run, step)
+        if was is None:
+            raise UnknownExecution(f"there is no execution {UUID(bytes=run)} in the database (any more)")
+        if was == Status.RUNNING:
+            raise CurrantError(f"execution {UUID(bytes=run)} runs at the moment: cancel it first")
+
     async def cancel_matching(self, filter: Filter, *, told: _Told | None = None) -> Done:
         """Cancel all that a filter means, as of when it is looked at; `told` hears how many so far."""
-        return await self._matching(filter, _may(Action.CANCEL), self.cancel, told)
+        return await self._matching(filter, open_to("cancel"), self.cancel, told)
 
     async def retry_matching(self, filter: Filter, *, told: _Told | None = None) -> Done:
         """Run all again that a filter means."""
-        return await self._matching(filter, _may(Action.REVIVE), self.retry, told)
+        return await self._matching(filter, open_to("retry"), self.retry, told)
 
     async def reprioritise_matching(self, filter: Filter, priority: int, *, told: _Told | None = None) -> Done:
         """Give all that a filter means another priority."""
-        unstarted = tuple(status for status in Status if status not in FINAL and status is not Status.RUNNING)
-        return await self._matching(filter, unstarted, lambda ids: self.reprioritise(ids, priority), told)
+        return await self._matching(filter, open_to("reprioritise"), lambda ids: self.reprioritise(ids, priority), told)
 
     async def run_now_matching(self, filter: Filter, *, told: _Told | None = None) -> Done:
         """Let all run now that a filter means and that are scheduled."""
-        return await self._matching(filter, _may(Action.PROMOTE), self.run_now, told)
+        return await self._matching(filter, open_to("run_now"), self.run_now, told)
 
     async def _statement(self, name: str, ids: Sequence[bytes], *more: Any) -> Done:
         changed: list[bytes] = []
@@ -143,7 +187,7 @@ class Control:
             changed += [record["id"] for record in records]
         return _done(changed)
 
-    async def _matching(self, filter: Filter, statuses: Sequence[Status], act: _Act, told: _Told | None) -> Done:
+    async def _matching(self, filter: Filter, statuses: Sequence[Status], act: _Do, told: _Told | None) -> Done:
         """From the newest to the oldest, so that nothing is met twice and nothing new is taken."""
         wanted = filter.only(*statuses)
         changed, place = 0, None

@@ -11,6 +11,7 @@
     ├── ExecutionFailed          .type .message .traceback .attempt
     │   └── ExecutionTimeout     the handler ran longer than its timeout
     ├── ExecutionCancelled
+    ├── NonDeterministic         a workflow's function no longer does what its record says
     ├── PoolNotRunning
     ├── PoolLost                 the pool died with its process, too often
     └── UnknownExecution         also LookupError
@@ -28,6 +29,7 @@ __all__ = [
     "ExecutionFailed",
     "ExecutionTimeout",
     "InvalidArguments",
+    "NonDeterministic",
     "NotStorable",
     "PoolLost",
     "PoolNotRunning",
@@ -86,6 +88,27 @@ class ExecutionTimeout(ExecutionFailed):
 
 class ExecutionCancelled(CurrantError):
     """The execution ended as `cancelled`."""
+
+
+class NonDeterministic(CurrantError):
+    """A workflow's function does not do what its record says it did: the message names the step, and both.
+
+    Attributes:
+        number: of the step, counted from 1.
+        recorded: what the record has there, as `run extract`; None: nothing more.
+        found: what the function does there; None: it has ended.
+    """
+
+    def __init__(self, number: int, recorded: str | None, found: str | None) -> None:
+        super().__init__(
+            f"step {number} is {recorded or 'not there'} in the record, and the function "
+            + (f"comes to {found} there" if found else "ends before it")
+            + ": put it back as it was, or give the workflow a new version=; "
+            f"fork(step={number}) goes on from here with the function as it is"
+        )
+        self.number = number
+        self.recorded = recorded
+        self.found = found
 
 
 class PoolNotRunning(CurrantError):

@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-__all__ = ["VERSION", "Buckets", "ClaimBatch", "Event", "JobTally", "Tally", "decode", "encode"]
+__all__ = ["VERSION", "Buckets", "ClaimBatch", "ClaimTally", "Event", "JobTally", "Tally", "decode", "encode"]
 
 VERSION = 1
 """Fields may be added to a version; an event of another version is not read."""
@@ -50,19 +50,16 @@ class ClaimBatch(Struct, frozen=True, omit_defaults=True):
     ago_us: Count = 0
 
 
-class Tally(Struct, frozen=True, omit_defaults=True):
-    """What a pool did in one queue since its last event.
+class ClaimTally(Struct, frozen=True, omit_defaults=True):
+    """How a pool claimed since its last event.
 
     Attributes:
-        claims: claim statements that asked this queue.
-        claimed: executions they brought from it.
-        empty: those that brought none from it.
+        claims: claim statements.
+        claimed: executions they brought.
+        empty: those that brought none.
         sizes: (upper power of two, count) of executions per claim.
         claim_us: how long the statements took.
         wakes: statements per wake reason.
-        outcomes: what has been settled, per status: `succeeded`, `failed`, `cancelled`, `retry`.
-        wait_us: from submit, or the due time, to the start of the handler.
-        run_us: from start to end of the handler.
     """
 
     claims: Count = 0
@@ -71,6 +68,17 @@ class Tally(Struct, frozen=True, omit_defaults=True):
     sizes: list[tuple[Size, Count]] = []
     claim_us: Buckets = []
     wakes: dict[str, Count] = {}
+
+
+class Tally(ClaimTally, frozen=True, omit_defaults=True):
+    """What a pool did in one queue since its last event. Its claims are those that asked this queue.
+
+    Attributes:
+        outcomes: what has been settled, per status: `succeeded`, `failed`, `cancelled`, `retry`.
+        wait_us: from submit, or the due time, to the start of the handler.
+        run_us: from start to end of the handler.
+    """
+
     outcomes: dict[str, Count] = {}
     wait_us: Buckets = []
     run_us: Buckets = []
@@ -98,6 +106,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
         unsettled: outcomes not yet on disk.
         prefetch: how many executions it aims to hold ready.
         statements: SQL statements its engine has sent since its start.
+        claims: its claim statements; one that asks several queues counts once.
         queues: what it did, per queue.
         jobs: the same, per job.
         batches: the latest claims of the interval, oldest first; 16 at most.
@@ -113,6 +122,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
     unsettled: Count = 0
     prefetch: Count = 0
     statements: Count = 0
+    claims: ClaimTally = ClaimTally()
     queues: dict[str, Tally] = {}
     jobs: dict[str, JobTally] = {}
     batches: list[ClaimBatch] = []

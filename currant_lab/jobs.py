@@ -131,13 +131,15 @@ class JobSpec:
 
     `given_name` is what `@job(name=...)` said. Without it the name is `module:function`, where a function
     from a notebook cell or a script takes the registry's namespace for its module. `given_source` is the text
-    to keep for a function that Currant has made of it.
+    to keep for a function that Currant has made of it. `is_workflow`: its function is called again and again, and its
+    steps are on record.
     """
 
     function: Callable[..., Any]
     policy: Policy
     given_name: str | None = None
     given_source: str | None = None
+    is_workflow: bool = False
     signature: inspect.Signature = field(init=False)
     is_async: bool = field(init=False)
     source: str = field(init=False)

@@ -95,7 +95,7 @@ class Histogram:
         seen = 0
         for bucket, count in self.counts():
             seen += count
-            low, high = bucket_range(bucket)
             while len(found) < len(shares) and seen >= shares[len(found)] * total:
+                low, high = bucket_range(bucket)
                 found.append((low + high - 1) / 2)
         return found

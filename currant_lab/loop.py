@@ -12,12 +12,13 @@ import contextvars
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from currant_lab.errors import CurrantError
 
-__all__ = ["BackgroundLoop", "background"]
+__all__ = ["BackgroundLoop", "background", "wait"]
 
 T = TypeVar("T")
 
@@ -122,16 +123,16 @@ def wait(future: concurrent.futures.Future[T], timeout: float | None = None) -> 
     Raises:
         TimeoutError: not done after `timeout` seconds.
     """
-    remaining = timeout
+    deadline = None if timeout is None else time.monotonic() + timeout
     while True:
-        slice_s = _WAIT_SLICE_S if remaining is None else min(_WAIT_SLICE_S, remaining)
-        done, _ = concurrent.futures.wait((future,), slice_s)
-        if done:
-            return future.result()
-        if remaining is not None:
-            remaining -= slice_s
-            if remaining <= 0:
-                raise TimeoutError(f"not done after {timeout:g} s")
+        slice_s = _WAIT_SLICE_S if deadline is None else min(_WAIT_SLICE_S, max(deadline - time.monotonic(), 0.0))
+        try:
+            return future.result(slice_s)
+        except TimeoutError:
+            if future.done():
+                raise
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"not done after {timeout:g} s") from None
 
 
 background = BackgroundLoop()

@@ -19,8 +19,11 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.json.encode(self).decode()
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """The end of one attempt. `status` is `succeeded`, `failed`, `cancelled`, or `retry` with a `delay` in seconds."""
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """The end of one attempt. `status` is `succeeded`, `failed`, `cancelled`, or `retry` with a `delay` in seconds.
+
+    It can't be part of a cycle, and there are many: the collector of cycles need not look.
+    """
 
     id: bytes
     token: int

@@ -9,10 +9,15 @@ import importlib
 import io
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from currant_lab.arrow_stream import check_stream
 
-__all__ = ["NotData", "from_part", "library_of", "to_part"]
+__all__ = ["BATCH", "EXECUTION", "NotData", "from_part", "library_of", "to_part"]
+
+EXECUTION = "execution"
+BATCH = "batch"
+"""Handles: they stand for results that are not there yet. See `ties`."""
 
 
 class NotData(ValueError):
@@ -39,6 +44,10 @@ def to_part(value: Any) -> tuple[str, bytes] | None:
     """
     if isinstance(value, bytes | bytearray | memoryview):
         return "bytes", bytes(value)
+    own = getattr(type(value), "__currant_part__", None)
+    if own is not None:
+        part: tuple[str, bytes] = own(value)
+        return part
     library = library_of(value)
     if library is None:
         return None
@@ -59,6 +68,10 @@ def from_part(kind: str, data: memoryview) -> Any:
     """
     if kind == "bytes":
         return bytes(data)
+    if kind == EXECUTION and len(data) == 16:
+        return f"the result of {UUID(bytes=bytes(data))}"
+    if kind == BATCH and len(data) % 16 == 8:
+        return f"the results of {len(data) // 16:,} executions"
     if kind not in _READERS:
         raise ValueError(f"this version of Currant doesn't know parts of kind {kind[:40]!r}")
     library, read = _READERS[kind]

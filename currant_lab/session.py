@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import sys
@@ -13,6 +14,7 @@ from currant_lab.client import current
 from currant_lab.context import running
 from currant_lab.errors import CurrantError, InvalidArguments, PoolNotRunning
 from currant_lab.jobs import registry
+from currant_lab.kernel_loop import kernel_loop
 from currant_lab.loop import background
 from currant_lab.pool.echo import CaptureChoice, check_capture, echoes
 from currant_lab.settings import Settings, load
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from currant_lab.pool.executors import ExecutorChoice
     from currant_lab.pool.pool import Pool, PoolSettings
 
-__all__ = ["pool", "running_pool", "settings", "start", "stop"]
+__all__ = ["known_pool", "pool", "running_pool", "settings", "start", "stop"]
 
 _EXIT_DRAIN_S = 0.8
 _EXIT_SETTLE_S = 0.5
@@ -40,7 +42,7 @@ def start(
     database: str | None = None,
     name: str | None = None,
     executor: ExecutorChoice = "thread",
-    loop: Literal["thread"] = "thread",
+    loop: Literal["thread", "kernel"] = "thread",
     *,
     schema: str | None = None,
     capture: CaptureChoice = "log",
@@ -53,7 +55,11 @@ def start(
         database: a PostgreSQL URL (14 or newer); by default `CURRANT_DATABASE_URL`, else the embedded server.
         name: the namespace of jobs defined in this notebook or script; by default its own name.
         executor: where plain (not async) jobs run: "thread", "process", or any `concurrent.futures.Executor`.
-        loop: "thread": the pool has a thread and a loop of its own.
+        loop: where async handlers run. "thread": on the pool's own loop, in its own thread. "kernel": on the loop that
+            the cells run on (outside of a notebook: the caller's), so that both can use an object that belongs to that
+            loop, as an asyncpg pool. It has its price: a cell that computes holds them all up (not the pool, nor its
+            lease); a no-op takes 2.5 times as long; and `e.result()` in a cell needs the extra `kernel-loop`, without
+            which it is refused: it would wait for ever. `await e` always works.
         schema: the schema of Currant's tables; by default `CURRANT_SCHEMA`, else `currant`.
         capture: where the output of handlers goes: "log", to the log of their execution; "cell": to the cell that
             submitted them as well, at most 64,000 characters at once and then 16,000 a second for each.
@@ -66,8 +72,9 @@ def start(
     """
     from currant_lab.pool.pool import PoolSettings
 
-    if loop != "thread":
-        raise InvalidArguments(f'loop is "thread", not {loop!r}')
+    if loop not in ("thread", "kernel"):
+        raise InvalidArguments(f'loop is "thread" or "kernel", not {loop!r}')
+    home = _loop_of_cells() if loop == "kernel" else None
     with _lock:
         wanted = load(database=database, schema=schema, name=name)
         namespace = wanted.name or default_name()
@@ -79,11 +86,12 @@ def start(
             kind=process_kind(),
             payload_limit=wanted.payload_limit,
             capture=check_capture(capture),
+            loop=loop,
         )
         known = running_pool()
         if known is not None:
             return _same(known, chosen, wanted)
-        return _start(chosen, wanted)
+        return _start(chosen, wanted, home)
 
 
 def stop(drain: bool = True, timeout: float | None = None) -> None:
@@ -93,15 +101,20 @@ def stop(drain: bool = True, timeout: float | None = None) -> None:
         CurrantError: called by a handler, for whose end the stop would wait.
     """
     global _pool
-    if running() is not None and running_pool() is not None:
+    if running() is not None and known_pool() is not None:
         raise CurrantError("stop() in a handler would wait for that handler: call it from a cell or a script")
-    with _lock:
-        stopping, _pool = running_pool(), None
+    stopping = known_pool()
     if stopping is not None:
         stopping.stop(drain, timeout)
+        with _lock:
+            if _pool is not stopping:
+                return  # another has been started meanwhile
+            _pool = None
+        kernel_loop.begin(None)
         client = current.get()
         client.has_local_pool = False
         client.on_submitted = None
+        client.here = None
 
 
 def pool() -> Pool:
@@ -121,6 +134,11 @@ def running_pool() -> Pool | None:
     return _pool if _pool is not None and _pool.is_running else None
 
 
+def known_pool() -> Pool | None:
+    """The running pool of this process, or the one that is still about to stop, or None."""
+    return _pool if _pool is not None and not _pool.is_stopped else None
+
+
 def settings() -> Settings:
     """The settings in force: those of the last `start`, else what file and environment say."""
     return _settings or load()
@@ -137,6 +155,17 @@ def default_name() -> str:
     return registry.namespace if process_kind() != "kernel" else (Path.cwd().name or "notebook")
 
 
+def _loop_of_cells() -> asyncio.AbstractEventLoop:
+    """The loop of the kernel's main shell, whoever asks: a subshell has another; else that of the caller."""
+    ipython = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython is not None else None
+    io_loop = getattr(getattr(shell, "kernel", None), "io_loop", None)
+    found = getattr(io_loop, "asyncio_loop", None) or asyncio._get_running_loop()
+    if found is None:
+        raise InvalidArguments('loop="kernel" needs a loop that runs: start the pool in a cell, or in async code')
+    return found
+
+
 def process_kind() -> str:
     """`kernel` inside Jupyter, else `script`; `currant worker` says so itself."""
     if os.environ.get("CURRANT_PROCESS_KIND") == "worker":
@@ -146,7 +175,7 @@ def process_kind() -> str:
     return "kernel" if shell is not None and hasattr(shell, "kernel") else "script"
 
 
-def _start(chosen: PoolSettings, wanted: Settings) -> Pool:
+def _start(chosen: PoolSettings, wanted: Settings, home: asyncio.AbstractEventLoop | None) -> Pool:
     global _pool, _settings
     from currant_lab.pool.pool import Pool
     from currant_lab.version import __version__
@@ -158,7 +187,7 @@ def _start(chosen: PoolSettings, wanted: Settings) -> Pool:
     registry.set_namespace(chosen.name)
     try:
         client = current.get()
-        starting = Pool(client.database, chosen, registry, background)
+        starting = Pool(client.database, chosen, registry, background, home)
         starting.on_settled = client.settled
         background.run(starting.open(__version__))
     except BaseException:
@@ -167,7 +196,9 @@ def _start(chosen: PoolSettings, wanted: Settings) -> Pool:
         raise
     client.has_local_pool = True
     client.on_submitted = starting.wake
+    client.here = starting
     echoes.default = chosen.capture
+    kernel_loop.begin(home)
     _pool = starting
     return starting
 
@@ -214,6 +245,7 @@ def _after_fork() -> None:
     global _pool, _settings, _lock
     _left_behind.append(_pool)
     _pool, _lock = None, threading.Lock()
+    kernel_loop.begin(None)
 
 
 current.bind(_open_client)

@@ -36,8 +36,13 @@ class Action(StrEnum):
     """What can happen to an execution that exists."""
 
     PROMOTE = "promote"  # its time has come
+    READY = "ready"  # all it waits for has succeeded
+    READY_LATER = "ready_later"  # the same, and it is not due yet
     CLAIM = "claim"
     RELEASE = "release"  # claimed, not started, given back
+    PUT_AWAY = "put_away"  # a workflow's function waits, and has been put away
+    PUT_AWAY_LATER = "put_away_later"  # the same, and a moment brings it back too
+    BRING_BACK = "bring_back"  # what it waits for has happened
     RESCUE = "rescue"  # its pool died
     SUCCEED = "succeed"
     FAIL = "fail"
@@ -77,10 +82,23 @@ def step(record: Record, action: Action) -> Record:
     match record.status, action:
         case Status.SCHEDULED, Action.PROMOTE:
             return replace(record, status=Status.PENDING)
+        case Status.WAITING, Action.READY:
+            return replace(record, status=Status.PENDING)
+        case Status.WAITING, Action.READY_LATER:
+            return replace(record, status=Status.SCHEDULED)
         case Status.PENDING, Action.CLAIM:
             return replace(record, status=Status.RUNNING, attempt=record.attempt + 1, token=record.token + 1)
         case Status.RUNNING, Action.RELEASE:
             return replace(record, status=_back(record), attempt=record.attempt - 1)
+        case Status.RUNNING, (Action.PUT_AWAY | Action.PUT_AWAY_LATER):
+            later = Status.WAITING if action is Action.PUT_AWAY else Status.SCHEDULED
+            return replace(
+                record,
+                status=Status.CANCELLED if record.cancelling else later,
+                attempt=record.attempt - 1,
+            )
+        case ((Status.WAITING | Status.SCHEDULED), Action.BRING_BACK):
+            return replace(record, status=Status.PENDING)
         case Status.RUNNING, Action.RESCUE:
             if record.cancelling:
                 return replace(record, status=Status.CANCELLED)

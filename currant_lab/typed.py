@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["converter", "hints_of"]
+__all__ = ["converted", "converter", "hints_of"]
 
 _PLAIN = (bool, int, float, str, bytes, list, dict, type(None), object)
 _STORED_AS_TEXT = (
@@ -39,6 +39,15 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         return typing.get_type_hints(inspect.unwrap(function), include_extras=True)
     except Exception:  # noqa: BLE001 - annotations are arbitrary code
         return {}
+
+
+def converted(value: Any, annotation: Any) -> Any:
+    """Plain JSON types as what `annotation` says.
+
+    Raises:
+        Exception: they don't fit; of whatever sort msgspec or the type itself raises.
+    """
+    return msgspec.convert(value, annotation, dec_hook=_hook)
 
 
 def converter(annotation: Any) -> Callable[[Any], Any] | None:

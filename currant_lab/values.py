@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -27,17 +27,23 @@ from currant_lab.packing import Packer, Part
 from currant_lab.parts import from_part
 from currant_lab.typed import converter, hints_of
 
-__all__ = ["DEFAULT_LIMIT", "bind", "decode", "decode_args", "encode_args", "encode_result", "return_converter"]
+__all__ = [
+    "DEFAULT_LIMIT", "bind", "decode", "decode_args", "encode_args", "encode_calls", "encode_result", "parts_of",
+    "return_converter",
+]  # fmt: skip
 
 DEFAULT_LIMIT = 16 * 1024 * 1024
 
 _BINARY = 1
 _HEADER = 5
+_WIDE = 2**63
 _POSITIONAL = "*"
 """The name, in arguments that are stored by name, of those that have none."""
 
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 _decode = msgspec.json.Decoder().decode
+_decode_lines = msgspec.json.Decoder().decode_lines
 _check_integers = msgspec.msgpack.Encoder().encode
 
 
@@ -118,6 +124,27 @@ def encode_args(spec: JobSpec, args: tuple[Any, ...], kwargs: dict[str, Any], li
     return payload
 
 
+def encode_calls(spec: JobSpec, calls: Sequence[tuple[Any, ...]], limit: int = DEFAULT_LIMIT) -> list[bytes] | None:
+    """The arguments of many calls, positional all, as `encode_args` encodes each; in 0.5 us a call, not 1.2.
+
+    None where one of them is not plain, doesn't fit the signature or is too large: `encode_args` says which, and why.
+    """
+    shape = _shape(spec)
+    if not all(shape.minimum <= count <= shape.maximum for count in set(map(len, calls))):
+        return None
+    stored = list(map(list, calls))
+    try:
+        joined = _encode_lines(stored)
+        if b"\\u0000" in joined or _decode_lines(joined) != stored:
+            return None
+        _check_integers(stored)
+    except Exception:  # noqa: BLE001 - see `_encode_plain`
+        return None
+    payloads = joined.split(b"\n")  # a line break within a text is escaped
+    payloads.pop()
+    return payloads if max(map(len, payloads), default=0) <= limit else None
+
+
 def encode_result(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
     """Encode what a handler returned.
 
@@ -132,18 +159,23 @@ def encode_result(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
     return payload
 
 
-def decode(payload: bytes, convert: Callable[[Any], Any] | None = None) -> Any:
+def decode(
+    payload: bytes,
+    convert: Callable[[Any], Any] | None = None,
+    read: Callable[[str, memoryview], Any] = from_part,
+) -> Any:
     """The value of a payload, in plain JSON types and those of its binary parts.
 
     Args:
         payload: what an `encode_...` returned, or JSON of any other client.
         convert: applied to the value: see `return_converter`.
+        read: makes the value of a part from its kind and bytes.
 
     Raises:
         NotStorable: these bytes are no payload, or a library to read a part is missing.
     """
     try:
-        value = _decode_packed(memoryview(payload)) if payload[:1] == b"\x01" else _decode(payload)
+        value = _decode_packed(memoryview(payload), read) if payload.startswith(b"\x01") else _decode(payload)
     except CurrantError:
         raise
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
@@ -151,14 +183,17 @@ def decode(payload: bytes, convert: Callable[[Any], Any] | None = None) -> Any:
     return value if convert is None else convert(value)
 
 
-def decode_args(payload: bytes, spec: JobSpec | None = None) -> tuple[list[Any], dict[str, Any]]:
+def decode_args(
+    payload: bytes, spec: JobSpec | None = None, read: Callable[[str, memoryview], Any] = from_part
+) -> tuple[list[Any], dict[str, Any]]:
     """(positional, by name) of encoded arguments; converted to the annotations of `spec`, if given.
+    `read` is as in `decode`.
 
     Raises:
         NotStorable: these bytes are no payload.
         InvalidArguments: it is neither an array nor an object.
     """
-    value = decode(payload)
+    value = decode(payload, None, read)
     if isinstance(value, list):
         args, kwargs = value, {}
     elif isinstance(value, dict):
@@ -168,8 +203,8 @@ def decode_args(payload: bytes, spec: JobSpec | None = None) -> tuple[list[Any],
         kwargs = value
     else:
         raise InvalidArguments(f"stored arguments are an array or an object, not {type(value).__name__}")
-    if spec is not None and (convert := _shape(spec).convert_arg):
-        _convert_args(_shape(spec), convert, args, kwargs)
+    if spec is not None and (shape := _shape(spec)).convert_arg:
+        _convert_args(shape, shape.convert_arg, args, kwargs)
     return args, kwargs
 
 
@@ -207,6 +242,9 @@ def _encode_plain(value: Any) -> bytes | None:
     All in C, where a walk in Python would cost twenty times as much. Comparing catches whatever msgspec turns
     into something else without a word: NaN, bytes, keys that are no text, tuples, dataclasses.
     """
+    kind = type(value)
+    if value is None or kind is bool or (kind is int and -_WIDE < value < _WIDE):
+        return _encode(value)
     try:
         payload = _encode(value)
         if b"\\u0000" in payload or _decode(payload) != value:
@@ -232,7 +270,31 @@ def _encode_packed(value: Any, name: Callable[[list[str | int]], str]) -> bytes:
         raise NotStorable(f"{name(packer.at[:1])}: it is nested too deeply, or contains itself") from None
 
 
-def _decode_packed(data: memoryview) -> Any:
+def parts_of(payload: bytes) -> list[tuple[str, memoryview]]:
+    """(kind, bytes) of the parts of a payload, in order.
+
+    Raises:
+        NotStorable: these bytes are no payload.
+    """
+    if payload[:1] != b"\x01":
+        return []
+    try:
+        _, parts = _opened(memoryview(payload))
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise NotStorable(f"the stored value can't be read: {error}") from None
+    return [(part.kind, data) for part, data in parts]
+
+
+def _decode_packed(data: memoryview, read: Callable[[str, memoryview], Any]) -> Any:
+    value, parts = _opened(data)
+    root = [value]
+    for part, own in parts:
+        _put(root, part, read(part.kind, own))
+    return root[0]
+
+
+def _opened(data: memoryview) -> tuple[Any, list[tuple[Part, memoryview]]]:
+    """The value without its parts, and each part with its bytes."""
     size = int.from_bytes(data[1:_HEADER], "big")
     if len(data) < _HEADER + size:
         raise ValueError("it is cut short")
@@ -240,11 +302,11 @@ def _decode_packed(data: memoryview) -> Any:
     start = _HEADER + size
     if any(part.size < 0 for part in envelope.parts) or start + sum(p.size for p in envelope.parts) != len(data):
         raise ValueError("its parts and its size don't agree")
-    root = [envelope.value]
+    parts = []
     for part in envelope.parts:
-        _put(root, part, from_part(part.kind, data[start : start + part.size]))
+        parts.append((part, data[start : start + part.size]))
         start += part.size
-    return root[0]
+    return envelope.value, parts
 
 
 def _put(root: list[Any], part: Part, value: Any) -> None:

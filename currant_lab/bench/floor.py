@@ -62,7 +62,7 @@ async def _insert(conn: Any, schema: str, args: bytes, jobs: int) -> None:
 
 
 async def _work(conn: Any, sql: dict[str, str], result: bytes, jobs: int) -> None:
-    claim, settle = await conn.prepare(sql["claim"]), await conn.prepare(sql["settle"])
+    claim, settle = await conn.prepare(sql["claim"]), await conn.prepare(sql["settle_succeeded"])
     done, (rank, after) = 0, _START
     while done < jobs:
         rows = await claim.fetch([_QUEUE], [rank], [after], [_CLAIM], [_JOB], 0, True)
@@ -74,13 +74,9 @@ async def _work(conn: Any, sql: dict[str, str], result: bytes, jobs: int) -> Non
         await settle.fetch(
             [row["id"] for row in rows],
             [row["token"] for row in rows],
-            ["succeeded"] * many,
             [result] * many,
-            [None] * many,
             [1] * many,
             [1] * many,
-            [0.0] * many,
-            [None] * many,
             [None] * many,
         )
         done += many

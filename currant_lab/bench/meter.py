@@ -30,7 +30,7 @@ def cpu_here() -> tuple[float, float]:
     for task in Path("/proc/self/task").iterdir():
         try:
             if (task / "comm").read_text().strip() == _ENGINE:
-                rust += _seconds((task / "stat").read_text())
+                rust += _running_seconds(task)
         except OSError:  # it has just ended
             continue
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -59,18 +59,27 @@ def _server_seconds(backend: int) -> float | None:
         if "postgres" not in own[: own.rindex(")")]:
             return None
         total = _seconds(own, ended_children=True)
-        total += sum(_child_seconds(path, postmaster) for path in Path("/proc").glob("[0-9]*/stat"))
+        total += sum(_child_seconds(path.parent, postmaster) for path in Path("/proc").glob("[0-9]*/stat"))
     except (OSError, ValueError):
         return None
     return total
 
 
-def _child_seconds(path: Path, parent: int) -> float:
+def _child_seconds(process: Path, parent: int) -> float:
     try:
-        stat = path.read_text()
+        stat = (process / "stat").read_text()
+        return _running_seconds(process) if int(stat[stat.rindex(")") + 2 :].split()[1]) == parent else 0.0
     except OSError:  # it has just ended, and counts among the ended
         return 0.0
-    return _seconds(stat) if int(stat[stat.rindex(")") + 2 :].split()[1]) == parent else 0.0
+
+
+def _running_seconds(task: Path) -> float:
+    """Of a process with one thread, or of one thread: by the scheduler's nanoseconds where it keeps them, since a short
+    run is few of the clock's ticks."""
+    try:
+        return int((task / "schedstat").read_text().split()[0]) / 1e9
+    except FileNotFoundError:
+        return _seconds((task / "stat").read_text())
 
 
 def _seconds(stat: str, *, ended_children: bool = False) -> float:

@@ -1,4 +1,4 @@
-"""The pools of the other processes, `--pools`: each is started, asked and stopped by lines of JSON."""
+"""What the pools of a run have done: the one here, and those of other processes, which are asked by lines of JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,11 +17,20 @@ from currant_lab.bench.plan import Plan
 from currant_lab.database.connect import Database
 from currant_lab.errors import CurrantError
 
-__all__ = ["Pooled", "main", "others", "pooled"]
+if TYPE_CHECKING:
+    from currant_lab.outcomes import Outcome
+    from currant_lab.pool.pool import Pool
+
+__all__ = ["Pooled", "main", "note_settles", "others", "pooled"]
+
+_settled_at = 0.0
 
 
 class Pooled(msgspec.Struct, frozen=True):
-    """What one process with a pool has done since it began. CPU in seconds; `starts` since it was last asked."""
+    """What one process with a pool has done since it began. CPU in seconds; `starts` since it was last asked.
+
+    `settled_at`: when it last heard that outcomes are on disk, by this machine's monotonic clock.
+    """
 
     starts: int
     claims: int
@@ -28,6 +39,7 @@ class Pooled(msgspec.Struct, frozen=True):
     statements: int
     stale: int
     settled: int
+    settled_at: float
     claim_sizes: dict[int, int]
     python_s: float
     rust_s: float
@@ -49,11 +61,25 @@ def pooled() -> Pooled:
         statements=stats.statements,
         stale=stats.stale,
         settled=stats.settled,
+        settled_at=_settled_at,
         claim_sizes=dict(stats.claim_sizes),
         python_s=python_s,
         rust_s=rust_s,
         peak_mb=peak_memory_mb(),
     )
+
+
+def note_settles(pool: Pool) -> None:
+    """Note when outcomes are on disk, before anybody else hears of it."""
+    tell = pool.on_settled
+
+    def settled(outcomes: Sequence[Outcome]) -> None:
+        global _settled_at
+        _settled_at = time.monotonic()
+        if tell is not None:
+            tell(outcomes)
+
+    pool.on_settled = settled
 
 
 class Other:
@@ -118,7 +144,8 @@ def main() -> None:
     from currant_lab.session import start
 
     plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=Plan)
-    with start(workers=plan.workers, queues=plan.queues, name="bench"):
+    with start(workers=plan.workers, queues=plan.queues, name="bench") as pool:
+        note_settles(pool)
         for _ in sys.stdin.buffer:
             sys.stdout.buffer.write(msgspec.json.encode(pooled()) + b"\n")
             sys.stdout.buffer.flush()

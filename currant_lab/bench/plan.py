@@ -111,6 +111,9 @@ class Report(msgspec.Struct, frozen=True):
     """One run whose books were right: each execution settled once, with its own result.
 
     Attributes:
+        seconds: from the first submit to the last settle.
+        results_seconds: from the first submit until the submitter had all results in hand.
+        released: executions that a pool gave back before they began, so that they were claimed more than once.
         timeline: (seconds since the first submit, executions settled by then).
         machine: cores, memory, system, versions and server settings, by name.
     """
@@ -118,6 +121,8 @@ class Report(msgspec.Struct, frozen=True):
     plan: Plan
     jobs: int
     seconds: float
+    results_seconds: float
+    released: int
     submit_seconds: float
     submitted_per_second: float
     per_second: float

@@ -67,9 +67,12 @@ def submit_all(plan: Plan, jobs: int, settled: Callable[[], int], duration_s: fl
     lock = threading.Lock()
     numbers = itertools.count()
     begun = time.perf_counter()
+    stopped = threading.Event()
 
     def produce(share: int) -> None:
         for turn, many in enumerate(_shares(plan, share, duration_s, begun, settled, lambda: len(done))):
+            if stopped.is_set():
+                return
             with lock:
                 first = next(numbers) if many == 1 else _reserve(numbers, many)
             wanted = range(first, first + many)
@@ -80,9 +83,18 @@ def submit_all(plan: Plan, jobs: int, settled: Callable[[], int], duration_s: fl
     shares = [jobs // plan.producers + (index < jobs % plan.producers) for index in range(plan.producers)]
     with concurrent.futures.ThreadPoolExecutor(plan.producers, "producer") as threads:
         for producer in [threads.submit(produce, share) for share in shares if share or duration_s is not None]:
-            producer.result()
+            _await(producer, stopped)
     done.seconds = time.perf_counter() - begun
     return done
+
+
+def _await(producer: concurrent.futures.Future[None], stopped: threading.Event) -> None:
+    """Wait for a producer. After an interrupt, or a failure, the others end with the map that they are at."""
+    try:
+        producer.result()
+    except BaseException:
+        stopped.set()
+        raise
 
 
 def _reserve(numbers: itertools.count[int], many: int) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from currant_lab.bench import floor, meter, others
-from currant_lab.bench.others import Pooled, pooled
+from currant_lab.bench.others import Pooled, note_settles, pooled
 from currant_lab.bench.place import own_schema
 from currant_lab.bench.plan import Costs, Floor, Latency, Plan, Report, Sizes
 from currant_lab.bench.producing import Submitted, submit_all
@@ -23,6 +25,9 @@ __all__ = ["Progress", "WrongBooks", "measure"]
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much there is in all (0: not known)."""
 
+_BEAT_S = 0.2
+_FLOOR_JOBS = 200_000
+"""A run of a minute has a million, and its floor would take as long again for no better figure."""
 _QUIET_S = 1.2
 """A server's process tells of its transactions at most once a second: see `_quiet`."""
 
@@ -47,10 +52,12 @@ def measure(plan: Plan, settings: Settings, progress: Progress = lambda *_: None
         with _Run(plan, client, progress) as run:
             report = run.measure()
         if plan.floor:
-            progress("floor", 0, 0)
-            submitting, seconds = background.run(floor.bare(client.database, plan, report.jobs))
-            per_second = report.jobs / seconds
-            found = Floor(per_second, report.jobs / submitting, report.per_second / per_second)
+            jobs = min(report.jobs, _FLOOR_JOBS)
+            progress("floor", 0, jobs)
+            submitting, seconds = background.run(floor.bare(client.database, plan, jobs))
+            progress("floor", jobs, jobs)
+            per_second = jobs / seconds
+            found = Floor(per_second, jobs / submitting, report.per_second / per_second)
             report = _with_floor(report, found)
         return report
 
@@ -71,30 +78,41 @@ class _Run:
         self._progress = progress
 
     def __enter__(self) -> _Run:
+        with contextlib.ExitStack() as stack:
+            self._pool = self._open(stack)
+            self._others = stack.enter_context(others.others(self._plan, self._database))
+            self._to_undo = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._to_undo.close()
+
+    def _open(self, stack: contextlib.ExitStack) -> Pool:
+        """The pool of this process, which is where a client of this process expects it."""
         from currant_lab import session
         from currant_lab.jobs import registry
         from currant_lab.version import __version__
 
         registry.set_namespace("bench")
         settings = PoolSettings("bench", workers=self._plan.workers, queues=self._plan.queues)
-        self._pool = Pool(self._database, settings, registry, background)
-        self._pool.on_settled = self._client.settled
-        background.run(self._pool.open(__version__))
+        pool = Pool(self._database, settings, registry, background)
+        pool.on_settled = self._client.settled
+        note_settles(pool)
+        background.run(pool.open(__version__))
         self._client.has_local_pool = True
-        self._client.on_submitted = self._pool.wake
-        session._pool = self._pool
-        self._others_context = others.others(self._plan, self._database)
-        self._others = self._others_context.__enter__()
-        return self
+        self._client.on_submitted = pool.wake
+        self._client.here = pool
+        session._pool = pool
 
-    def __exit__(self, *error: Any) -> None:
-        from currant_lab import session
+        def close() -> None:
+            pool.stop(drain=False)
+            session._pool = None
+            self._client.has_local_pool = False
+            self._client.on_submitted = None
+            self._client.here = None
 
-        self._others_context.__exit__(None, None, None)
-        self._pool.stop(drain=False)
-        session._pool = None
-        self._client.has_local_pool = False
-        self._client.on_submitted = None
+        stack.callback(close)
+        return pool
 
     def measure(self) -> Report:
         """Warm up, run, check the books, and put the figures together."""
@@ -104,12 +122,13 @@ class _Run:
             _check_results(plan, submit_all(plan, plan.warmup, self._settled))
         server_before, before = self._quiet(), self._pools()
         already = self._settled()
-        self._progress("run", 0, 0 if plan.duration_s else plan.jobs)
-        begun = time.perf_counter()
-        submitted = submit_all(plan, plan.jobs, lambda: self._settled() - already, plan.duration_s)
-        results = self._wait(submitted)
-        seconds = time.perf_counter() - begun
+        begun = time.monotonic()
+        with self._telling("run", already):
+            submitted = submit_all(plan, plan.jobs, lambda: self._settled() - already, plan.duration_s)
+            results = submitted.results()
+        in_hand = time.monotonic() - begun
         after, server_after = self._pools(), self._quiet()
+        seconds = max(pool.settled_at for pool in after) - begun
         _check_values(plan, results)
         books = background.run(self._books(submitted))
         _check_books(books, len(submitted), sum(p.starts for p in after), sum(p.stale for p in after))
@@ -117,6 +136,8 @@ class _Run:
             plan=plan,
             jobs=len(submitted),
             seconds=seconds,
+            results_seconds=in_hand,
+            released=books["released"],
             submit_seconds=submitted.seconds,
             submitted_per_second=len(submitted) / submitted.seconds,
             per_second=len(submitted) / seconds,
@@ -129,23 +150,26 @@ class _Run:
             machine=background.run(meter.machine(self._database)),
         )
 
-    def _wait(self, submitted: Submitted) -> list[tuple[range, list[Any]]]:
-        import threading
-
+    @contextlib.contextmanager
+    def _telling(self, what: str, already: int) -> Iterator[None]:
+        """Tell of the progress, five times a second."""
         over = threading.Event()
+        total = 0 if self._plan.duration_s else self._plan.jobs
 
         def tell() -> None:
-            start = self._settled()
-            while not over.wait(0.1):
-                self._progress("settle", min(self._settled() - start, len(submitted)), len(submitted))
+            while True:
+                done = self._settled() - already
+                self._progress(what, min(done, total) if total else done, total)
+                if over.wait(_BEAT_S):
+                    return
 
         teller = threading.Thread(target=tell, name="progress", daemon=True)
-        if len(submitted) > 5_000:
-            teller.start()
+        teller.start()
         try:
-            return submitted.results()
+            yield
         finally:
             over.set()
+            teller.join()
 
     def _settled(self) -> int:
         """Executions settled so far by the pool of this process, and by the others as far as can be guessed."""
@@ -185,7 +209,11 @@ def _check_values(plan: Plan, results: Sequence[tuple[range, list[Any]]]) -> Non
 
 
 def _check_books(books: Any, jobs: int, starts: int, stale: int) -> None:
-    """Each execution is in the history once (its key sees to that), at its first attempt, and no handler ran twice."""
+    """Each execution is in the history once (its key sees to that), at its first attempt, and no handler ran twice.
+
+    A token above the attempt is no fault: a pool that had turned out slower than thought gave the execution back before
+    any handler saw it, and it was claimed once more.
+    """
     said = {
         "unfinished": books["unfinished"],
         "not settled": jobs - books["settled"],

@@ -18,28 +18,38 @@ def run_migrate(args: Namespace) -> int:
     settings = settings_of(args)
     with waiting("looking at the schema" if args.check else "migrating"):
         target, _ = resolve(settings)
-        before, applied, lacks = background.run(_migrate(target, settings.schema, check=args.check))
+        before, applied, roles, lacks = background.run(
+            _migrate(target, settings.schema, check=args.check, roles=args.roles)
+        )
     from currant_lab.database.migrate import LATEST
 
     if args.json:
         version = before if args.check else LATEST
-        print_json({"schema": settings.schema, "version": version, "latest": LATEST, "applied": applied})
+        print_json(
+            {"schema": settings.schema, "version": version, "latest": LATEST, "applied": applied, "roles": roles}
+        )
     elif applied:
         print(f"schema {settings.schema} is at version {LATEST}: applied {', '.join(applied)}")
     elif lacks is None:
         print(f"schema {settings.schema} is up to date, at version {LATEST}")
+    if roles and not args.json:
+        submit, work, watch = roles
+        print(f"roles: {submit} may submit, {work} may run a pool, {watch} may look; GRANT one to each user")
     if lacks is not None:
         raise lacks
     return 0
 
 
-async def _migrate(target: Any, schema: str, *, check: bool) -> tuple[int, list[str], SchemaOutdated | None]:
-    """(version before, names of what was applied, why a check fails)."""
+async def _migrate(
+    target: Any, schema: str, *, check: bool, roles: bool
+) -> tuple[int, list[str], tuple[str, ...], SchemaOutdated | None]:
+    """(version before, names of what was applied, roles that were granted to, why a check fails)."""
     import asyncpg
 
     from currant_lab.database import migrate
     from currant_lab.database.connect import check_server, connect
     from currant_lab.database.reasons import CONNECTION_LOST, explain
+    from currant_lab.database.roles import make_roles
 
     conn = None
     try:
@@ -49,12 +59,13 @@ async def _migrate(target: Any, schema: str, *, check: bool) -> tuple[int, list[
         check_server((number.major, number.minor))
         before = await migrate.version(conn, schema)
         if not check:
-            return before, await migrate.migrate(conn, schema), None
+            applied = await migrate.migrate(conn, schema)
+            return before, applied, await make_roles(conn, schema) if roles else (), None
         try:
             migrate.compare(before, schema)
         except SchemaOutdated as lacks:
-            return before, [], lacks
-        return before, [], None
+            return before, [], (), lacks
+        return before, [], (), None
     except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
         raise explain(error, target, schema) from None
     finally:

@@ -77,7 +77,11 @@ async def _matching(database: Database, args: Namespace) -> list[ExecutionInfo]:
 
 
 def run_show(args: Namespace) -> int:
-    """Show one execution: where it stands, what it was given, what came of it, what it printed."""
+    """Show one execution: where it stands, what it was given, what came of it, what it printed; or its steps."""
+    if args.tree:
+        from currant_lab.cli.workflows import run_tree
+
+        return run_tree(args)
     with opened(args) as client:
         info = client.run(client.load(args.id.bytes))
         given, result = client.run(inspect.payloads(client.database, args.id.bytes))

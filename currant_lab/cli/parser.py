@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from currant_lab.bench.flags import add_flags
 from currant_lab.cli import words
 from currant_lab.status import Status
 
@@ -35,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     _work(commands)
     _look(commands)
     _control(commands)
+    _steer(commands)
     _keep(commands)
     return top
 
@@ -109,6 +111,17 @@ def _work(commands: Any) -> None:
         "--executor", choices=("thread", "process"), default="thread", help="where jobs that aren't async run"
     )
     worker.add_argument("--name", help="what the pool is called; default: the module")
+    bench = _command(
+        commands,
+        "bench",
+        "bench.run",
+        "measure how fast it is here, from the first submit to the last settle",
+        json=False,
+        description="Runs jobs that do nothing (or what you say) in a schema of its own, which is dropped again, and\n"
+        "checks that each was settled once with its own result: a run that fails the check has no figures.",
+    )
+    add_flags(bench, whole=words.whole, queues=words.queues, span=words.span)
+    bench.add_argument("--tell", action="store_true", help=argparse.SUPPRESS)  # for the notebook: progress as JSON
 
 
 def _look(commands: Any) -> None:
@@ -123,6 +136,9 @@ def _look(commands: Any) -> None:
     listing.add_argument("--limit", type=words.whole, default=20, metavar="N", help="how many at most; default 20")
     show = _command(commands, "show", "listing.run_show", "show all that is known of an execution")
     show.add_argument("id", type=words.execution, metavar="ID")
+    show.add_argument("--tree", action="store_true", help="the steps of a workflow's run, and of the runs in it")
+    runs = _command(commands, "workflows", "workflows.run_workflows", "list runs of workflows, and what they wait for")
+    runs.add_argument("--limit", type=words.whole, default=20, metavar="N", help="how many at most; default 20")
 
 
 def _control(commands: Any) -> None:
@@ -136,6 +152,29 @@ def _control(commands: Any) -> None:
     resume.add_argument("queue", type=words.queue, metavar="QUEUE")
 
 
+def _steer(commands: Any) -> None:
+    signal = _command(
+        commands,
+        "signal",
+        "workflows.run_signal",
+        "send a signal to a workflow's run",
+        description="What the run's `currant.event(NAME)` returns, now or when it comes to it. The first one counts.",
+    )
+    signal.add_argument("id", type=words.execution, metavar="ID")
+    signal.add_argument("name", type=words.signal, metavar="NAME")
+    signal.add_argument("value", type=words.json, nargs="?", default=True, metavar="JSON", help="default: true")
+    fork = _command(
+        commands,
+        "fork",
+        "workflows.run_fork",
+        "begin another run of a workflow that goes on from a step; print its id",
+        description="A new run with the same arguments: what came before the step is answered from the record of this\n"
+        "one, which stays as it is.",
+    )
+    fork.add_argument("id", type=words.execution, metavar="ID")
+    fork.add_argument("--step", type=words.step, required=True, metavar="N", help="its number, or its name: the first")
+
+
 def _which(command: argparse.ArgumentParser) -> None:
     """Either ids, or a filter."""
     which = command.add_mutually_exclusive_group(required=True)
@@ -145,7 +184,11 @@ def _which(command: argparse.ArgumentParser) -> None:
 
 def _keep(commands: Any) -> None:
     migrate = _command(commands, "migrate", "keep.run_migrate", "bring the schema up to date")
-    migrate.add_argument("--check", action="store_true", help="change nothing; exit 1 unless it is up to date")
+    how = migrate.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="change nothing; exit 1 unless it is up to date")
+    how.add_argument(
+        "--roles", action="store_true", help="make three group roles with least rights: SCHEMA_submit, _work, _watch"
+    )
     _command(commands, "doctor", "doctor.run", "look for what is wrong, and say what to do; exit 1 if anything is")
     prune = _command(commands, "prune", "keep.run_prune", "remove what finished long ago")
     prune.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from argparse import ArgumentTypeError
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from currant_lab.errors import CurrantError, InvalidArguments
@@ -16,7 +16,7 @@ from currant_lab.settings import check_schema
 if TYPE_CHECKING:
     from currant_lab.watch.criteria import Filter
 
-__all__ = ["execution", "filter", "queue", "queues", "schema", "span", "whole"]
+__all__ = ["execution", "filter", "json", "queue", "queues", "schema", "signal", "span", "step", "whole"]
 
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d+)?)\s*(s|m|min|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -70,6 +70,32 @@ def schema(text: str) -> str:
         return check_schema(text)
     except CurrantError as error:
         raise ArgumentTypeError(str(error)) from None
+
+
+def signal(text: str) -> str:
+    """A signal's name."""
+    try:
+        return check_name("signal", text)
+    except InvalidArguments as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def json(text: str) -> Any:
+    """A value as JSON."""
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        hint = f" (a text is written '\"{text}\"')" if text.isalnum() else ""
+        raise ArgumentTypeError(f"{text[:60]!r} is no JSON{hint}") from None
+
+
+def step(text: str) -> int | str:
+    """A step's number from 1 on, or its name."""
+    if not text.lstrip("-").isdecimal():
+        return text
+    return whole(text)
 
 
 def whole(text: str) -> int:

@@ -102,7 +102,7 @@ class Completer:
             case "--executor":
                 return ["process", "thread"]
             case "--loop":
-                return ["thread"]
+                return ["kernel", "thread"]
             case "--again":
                 return self._ids
         return None
@@ -110,7 +110,7 @@ class Completer:
     def _arguments(self, word: str | None) -> list[str]:
         if word in ("pause", "resume"):
             return self._known_queues()
-        if word in ("show", "logs", "retry", "cancel"):
+        if word in ("show", "logs", "retry", "cancel", "signal", "fork"):
             held = [name for name, value in self._shell.user_ns.items() if isinstance(value, Execution)]
             return [*(name for name in held if not name.startswith("_")), *self._ids]
         if word == "submit":

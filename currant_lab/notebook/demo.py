@@ -156,6 +156,10 @@ def _execute(notebook: Path, store: _Store, save: Path | None) -> Report | str:
             told.end_line()
     report = nb.cells.pop()
     if save is not None:
+        nb.metadata.pop("widgets", None)
+        for cell in nb.cells:
+            if cell.cell_type == "code":  # what is left of a display that has ended is empty
+                cell.outputs = [one for one in cell.outputs if one.get("data", {}).get("text/html") != ""]
         nbformat.write(nb, save)  # type: ignore[no-untyped-call]
     return Report(**json.loads(report.outputs[0]["text"]), library=Path(sysconfig.get_path("stdlib")))
 
@@ -187,8 +191,10 @@ class _Told:
             self.end_line()
             for line in content["text"].splitlines()[:4]:
                 _say(f"  {line[:160]}")
-        elif kind in ("display_data", "update_display_data") and "█" in (text := content["data"].get("text/plain", "")):
-            self._progress(text)
+        elif kind in ("display_data", "update_display_data"):
+            text = content["data"].get("text/plain", "")
+            if "█" in text and "\n" not in text:  # a bar that is all there is to it
+                self._progress(text)
 
     def _progress(self, text: str) -> None:
         now = time.monotonic()

@@ -13,7 +13,7 @@ from currant_lab import session
 from currant_lab.client.job import set_on_redefine
 from currant_lab.errors import CurrantError
 from currant_lab.jobs import registry
-from currant_lab.notebook import echoing
+from currant_lab.notebook import echoing, living
 from currant_lab.notebook.completing import Completer
 from currant_lab.notebook.views import View, printable
 
@@ -35,6 +35,7 @@ def load(shell: Any) -> None:
     shell.register_magic_function(magic(shell), "line_cell", "currant")
     for module, name, page in _SHOWN:
         shell.display_formatter.formatters["text/html"].for_type_by_name(module, name, _html(page))
+        shell.display_formatter.ipython_display_formatter.for_type_by_name(module, name, _live)
     setattr(CurrantError, _RENDER, _renderer(shell))
     set_on_redefine(_tell)
     echoing.begin(shell)
@@ -50,15 +51,17 @@ def unload(shell: Any) -> None:
         shell.magics_manager.magics[kind].pop("currant", None)
     for module, name, _ in _SHOWN:
         for known in ((module, name), getattr(sys.modules.get(module), name, None)):
-            formatter = shell.display_formatter.formatters["text/html"]
-            formatter.deferred_printers.pop(known, None)
-            formatter.type_printers.pop(known, None)
+            display = shell.display_formatter
+            for formatter in (display.formatters["text/html"], display.ipython_display_formatter):
+                formatter.deferred_printers.pop(known, None)
+                formatter.type_printers.pop(known, None)
     echoing.end(shell)
     _take_helpers(shell)
     if hasattr(CurrantError, _RENDER):
         delattr(CurrantError, _RENDER)
     set_on_redefine(None)
     if not _is_reload():
+        living.end_all()
         session.stop(timeout=_UNLOAD_DRAIN_S)
 
 
@@ -97,6 +100,12 @@ def _tell(sentence: str) -> None:
     sys.stdout.write(f"{sentence}\n")
 
 
+def _live(shown: Any) -> None:
+    from currant_lab.notebook.panel_objects import live
+
+    live(shown)
+
+
 def _html(page: str) -> Callable[[Any], str | None]:
     def render(shown: Any) -> str | None:
         from currant_lab.notebook import pages
@@ -117,10 +126,10 @@ _RENDER = "_render_traceback_"
 """The method by which IPython lets an exception say how it is shown."""
 
 
-def _renderer(shell: Any) -> Callable[[CurrantError], list[str]]:
-    def render(self: CurrantError) -> list[str]:
+def _renderer(shell: Any) -> Callable[[BaseException], list[str]]:
+    def render(self: BaseException) -> list[str]:
         lines = _cell_lines(shell, self.__traceback__)
-        lines.append(f"{type(self).__name__}: {printable(str(self), lines=True)}")
+        lines.append(f"{type(self).__name__}: {printable(str(self), lines=True)}".removesuffix(": "))
         lines += [printable(note, lines=True) for note in getattr(self, "__notes__", ())]
         return lines
 

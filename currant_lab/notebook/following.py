@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from currant_lab.status import FINAL
 if TYPE_CHECKING:
     from currant_lab.client.batch import Batch
 
-__all__ = ["Progress", "follow", "is_animated"]
+__all__ = ["Drawing", "Progress", "follow", "is_animated"]
 
 _REDRAW_S = 0.25
 """A front end that is sent more than four updates a second only falls behind."""
@@ -106,7 +107,7 @@ def follow(batch: Batch, until: float = 1.0) -> None:
     enough = until * len(batch)
     counts = batch.counts()
     state.before = sum(counts.get(status, 0) for status in FINAL)
-    drawing = _Drawing(state)
+    drawing = Drawing(state)
     try:
         for execution in batch.as_completed() if enough else ():
             state.count(execution.status)
@@ -118,11 +119,11 @@ def follow(batch: Batch, until: float = 1.0) -> None:
         drawing.refresh(last=True)
 
 
-class _Drawing:
+class Drawing:
     """A display that is drawn over again, where there is a front end that can."""
 
     def __init__(self, state: Progress) -> None:
-        self._state = state
+        self.state = state
         self._is_animated = is_animated()
         self._drawn = time.monotonic()
         self._handle: Any = None
@@ -130,6 +131,7 @@ class _Drawing:
             self._draw()
 
     def refresh(self, *, last: bool = False) -> None:
+        """Draw again, if it is time to; `last` always."""
         now = time.monotonic()
         if last or (self._is_animated and now - self._drawn >= _REDRAW_S):
             self._drawn = now
@@ -139,12 +141,17 @@ class _Drawing:
         from IPython import display
 
         if self._handle is None:
-            self._handle = display.display(self._state, display_id=True)  # type: ignore[no-untyped-call]
+            self._handle = display.display(self.state, display_id=True)  # type: ignore[no-untyped-call]
         else:
-            self._handle.update(self._state)
+            self._handle.update(self.state)
 
 
 def is_animated() -> bool:
-    """Whether displays may be redrawn: not under `CI`; `CURRANT_ANIMATION` as 0 or 1 beats it."""
+    """Whether displays may be redrawn: not under `CI`, and not where a program runs the notebook, which can't be asked
+    anything (nbclient, papermill); `CURRANT_ANIMATION` as 0 or 1 beats both."""
     wanted = os.environ.get("CURRANT_ANIMATION")
-    return wanted != "0" if wanted else not os.environ.get("CI")
+    if wanted:
+        return wanted != "0"
+    ipython = sys.modules.get("IPython")
+    kernel = getattr(ipython.get_ipython(), "kernel", None) if ipython is not None else None
+    return not os.environ.get("CI") and getattr(kernel, "_allow_stdin", True) is not False

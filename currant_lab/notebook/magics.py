@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import keyword
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ import currant_lab as currant
 from currant_lab import session
 from currant_lab.client import current
 from currant_lab.jobs import session_of_cell
-from currant_lab.notebook import cells, pages, panel_live, words
+from currant_lab.notebook import bench_report, cells, dashboard, living, pages, panel_live, words
 from currant_lab.notebook.sessions import SESSION
 from currant_lab.notebook.views import View, counted
 from currant_lab.pool import echo
@@ -39,7 +40,8 @@ def magic(shell: Any) -> Callable[[str], Any]:
         try:
             if word == "submit":
                 return _submit(shell, words.split_call(rest))
-            arguments = words.parse(_expanded(shell, line))
+            # The braces of JSON are no variables either.
+            arguments = words.split_signal(rest) if word == "signal" else words.parse(_expanded(shell, line))
         except words.Told:
             return None
         return _WORDS[arguments.word](shell, arguments)
@@ -72,10 +74,11 @@ def _start(shell: Any, arguments: argparse.Namespace) -> Any:
 
 
 def _stop(shell: Any, arguments: argparse.Namespace) -> View:
-    running = session.running_pool()
+    running = session.known_pool()
     if running is None:
         return View("No pool runs in this kernel.")
     currant.stop(drain=not arguments.no_drain, timeout=arguments.timeout)
+    living.settle_all()
     return View(f"Pool {running.name} has stopped. What waits stays in the database.")
 
 
@@ -137,6 +140,27 @@ def _cancel(shell: Any, arguments: argparse.Namespace) -> View:
     cancelled = sum(execution.cancel() for execution in chosen)
     late = len(chosen) - cancelled
     return View(f"{counted(cancelled)} cancelled." + (f" {late:,} had ended before." if late else ""))
+
+
+def _workflows(shell: Any, arguments: argparse.Namespace) -> View:
+    return pages.runs(current.get(), arguments.limit)
+
+
+def _signal(shell: Any, arguments: argparse.Namespace) -> View:
+    run = _execution(shell, _expanded(shell, arguments.id))
+    try:
+        value = json.loads(arguments.value)
+    except ValueError:
+        raise UsageError(
+            f'%currant signal: {arguments.value!r} is no JSON: a text is written "so", with double quotes'
+        ) from None
+    run.signal(arguments.name, value)
+    return View(f"Signal {arguments.name} was sent to {run.id}.")
+
+
+def _fork(shell: Any, arguments: argparse.Namespace) -> Any:
+    step = arguments.step
+    return _execution(shell, arguments.id).fork(int(step) if step.isdecimal() else step)
 
 
 def _submit(shell: Any, arguments: argparse.Namespace) -> Any:
@@ -225,6 +249,11 @@ _WORDS: dict[str, Callable[[Any, argparse.Namespace], Any]] = {
     "list": _list,
     "show": _show,
     "logs": _logs,
+    "workflows": _workflows,
+    "signal": _signal,
+    "fork": _fork,
     "retry": _retry,
     "cancel": _cancel,
+    "bench": lambda shell, arguments: bench_report.bench(arguments.given),
+    "tui": lambda shell, arguments: dashboard.dashboard(arguments.view, arguments.seconds),
 }

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from currant_lab.client.batch import Batch
 from currant_lab.client.client import Client
+from currant_lab.client.graphing import error_words, graph_of_run, short, waits_text
 from currant_lab.client.handles import Execution
 from currant_lab.database import serving
+from currant_lab.database.runs import list_runs
 from currant_lab.errors import InvalidArguments
 from currant_lab.jobs import registry, session_of_cell
+from currant_lab.notebook.panel_pages import batch_bar, batch_words
+from currant_lab.notebook.panel_state import BatchLine
 from currant_lab.notebook.sessions import SESSION, interrupted
-from currant_lab.notebook.views import View, counted, moment
+from currant_lab.notebook.views import Drawn, View, counted, moment
+from currant_lab.status import Status
 
 if TYPE_CHECKING:
     from currant_lab.pool.pool import Pool
 
-__all__ = ["batch", "execution", "failures", "jobs", "listing", "logs", "pool", "status"]
+__all__ = [
+    "batch",
+    "batch_of",
+    "execution",
+    "execution_of",
+    "failures",
+    "jobs",
+    "listing",
+    "logs",
+    "pool",
+    "pool_title",
+    "runs",
+    "status",
+]
 
 _MESSAGE = 120
 """Characters of an error that a table shows."""
@@ -27,7 +45,7 @@ def pool(shown: Pool) -> View:
     """A pool as it stands, without a query."""
     if not shown.is_running:
         return View(f"Pool {shown.name}: stopped")
-    return View(_pool_title(shown), facts=_pool_facts(shown), notes=_pool_notes(shown))
+    return View(pool_title(shown), facts=_pool_facts(shown), notes=_pool_notes(shown))
 
 
 def status(client: Client, shown: Pool | None) -> View:
@@ -40,7 +58,7 @@ def status(client: Client, shown: Pool | None) -> View:
         f"{finished.cancelled:,} cancelled."
     ]
     return View(
-        "No pool runs in this kernel: `%currant start` starts one." if shown is None else _pool_title(shown),
+        "No pool runs in this kernel: `%currant start` starts one." if shown is None else pool_title(shown),
         facts=() if shown is None else _pool_facts(shown),
         columns=("queue", "pending", "running", "scheduled", ""),
         rows=[
@@ -81,7 +99,8 @@ def _waiting(client: Client) -> list[str]:
     return sentences
 
 
-def _pool_title(shown: Pool) -> str:
+def pool_title(shown: Pool) -> str:
+    """What a pool is, in a line."""
     return f"Pool {shown.name}: {shown.workers:,} workers on {', '.join(shown.queues)}"
 
 
@@ -115,24 +134,41 @@ def _ms(value: float) -> str:
 
 def batch(shown: Batch) -> View:
     """A batch with its counts: one query."""
+    return batch_of(shown, shown.counts())
+
+
+def batch_of(shown: Batch, counts: Mapping[str, int], eta_s: float | None = None) -> View:
+    """A batch with these counts, and the seconds it will still take."""
+    line = BatchLine(0, shown.name or "", len(shown), counts, eta_s)
     name = "Batch" if shown.name is None else f"Batch {shown.name}"
-    counts = shown.counts()
-    return View(f"{name}: {counted(len(shown))} of {shown.job}", facts=list(counts.items()))
+    title = f"{name}: {counted(len(shown))} of {shown.job}"
+    notes = [batch_words(line)] if line.done < sum(counts.values()) else []
+    return View(title, facts=list(counts.items()), bar=batch_bar(line), notes=notes)
 
 
 def execution(shown: Execution, *, whole: bool = False) -> View:
-    """An execution: one query, unless it is known to have ended. `whole` adds the version it ran, traceback and log."""
+    """An execution: one query, unless it is known to have ended; of a workflow, its steps too. `whole` adds the version
+    it ran, traceback and log."""
+    drawn = graph_of_run(shown)
+    return execution_of(shown, is_lost=bool(interrupted(shown._owner, [shown])), whole=whole, drawn=drawn)
+
+
+def execution_of(shown: Execution, *, is_lost: bool = False, whole: bool = False, drawn: Drawn | None = None) -> View:
+    """The same, where it is known whether its kernel has ended and left it behind."""
     error = shown.error
     facts: list[tuple[str, object]] = [
         ("job", shown.job),
-        ("status", _status(shown, interrupted(shown._owner, [shown]))),
+        ("status", "interrupted" if is_lost else shown.status.value),
         ("queue", shown.queue),
         ("attempt", shown.attempt),
         ("created", shown.created_at),
     ]
     facts += [(label, at) for label, at in (("started", shown.started_at), ("finished", shown.finished_at)) if at]
-    if shown.progress is not None:
+    bar: list[tuple[float, str]] = []
+    if shown.progress is not None and shown.status != Status.SUCCEEDED:
         facts.append(("progress", f"{shown.progress:.0%} {shown.progress_note or ''}".strip()))
+        if shown.status == Status.RUNNING:
+            bar.append((shown.progress, "good"))
     if error is not None:
         facts.append(("error", _short(f"{error.type}: {error.message}" if error.message else error.type)))
     texts = []
@@ -145,7 +181,7 @@ def execution(shown: Execution, *, whole: bool = False) -> View:
             ("log", shown.logs),
         )
         texts = [(heading, text) for heading, text in parts if text]
-    return View(f"Execution {shown.id}", facts=facts, texts=texts)
+    return View(f"Execution {shown.id}", facts=facts, texts=texts, bar=bar, drawn=drawn)
 
 
 def failures(shown: Batch, labels: Sequence[object] | None = None) -> View:
@@ -184,6 +220,30 @@ def listing(found: Sequence[Execution], limit: int) -> View:
         f"{counted(len(found))}, newest first" + (" (--limit N shows more)" if len(found) == limit else ""),
         columns=("id", "job", "status", "attempt", "created", "error"),
         rows=[(one.id, one.job, _status(one, lost), one.attempt, moment(one.created_at), _error(one)) for one in found],
+    )
+
+
+def runs(client: Client, limit: int) -> View:
+    """Runs of workflows as a table, newest first."""
+    known = [name for name, spec in registry.specs().items() if spec.is_workflow]
+    found = client.run(list_runs(client.database, limit, known))
+    if not found:
+        return View("There are no runs of workflows yet.")
+    return View(
+        f"{counted(len(found), 'run')}, newest first" + (" (--limit N shows more)" if len(found) == limit else ""),
+        columns=("id", "workflow", "status", "steps", "waits for", "created", "error"),
+        rows=[
+            (
+                run.info.uuid,
+                short(run.info.job),
+                run.info.status.value,
+                f"{run.finished:,} of {run.begun:,}",
+                waits_text(run.waits_for),
+                moment(run.info.created_at),
+                _short(error_words(run.info)),
+            )
+            for run in found
+        ],
     )
 
 

@@ -6,23 +6,26 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
+from uuid import UUID
 
-from currant_lab.notebook.panel_state import BatchLine, FailureGroup, State
-from currant_lab.notebook.views import printable
+from currant_lab.notebook.panel_state import BATCHES, BatchLine, State
+from currant_lab.notebook.views import bar_html, bar_text, printable
 from currant_lab.pool.stats import Quantiles
+from currant_lab.watch.rows import FailureGroup
 
-__all__ = ["PARTS", "batches", "claims", "failures", "head", "page", "queues", "text"]
+__all__ = ["batch_bar", "batch_row", "batch_words", "claims", "failures", "head", "parts", "queues", "text"]
 
 _MAX_TRACEBACK = 20_000
 """Characters of a traceback that a panel carries."""
 
 _DIM = "opacity: 0.65"
-_CELL = "text-align: left; vertical-align: top; padding: 0.1em 1.4em 0.1em 0; border: none"
+_CELL = "text-align: left; vertical-align: middle; padding: 0.1em 1.2em 0.1em 0; border: none"
 _BIG = "font-size: 1.35em; line-height: 1.3"
 _TABLE = "border-collapse: collapse; margin: 0.2em 0; border: none"
 _ROW = "background: none"
-_BAR = "width: 16em; height: 8px; overflow: hidden; background: rgba(128, 128, 128, 0.25)"
-_GOOD, _BAD, _NOW = "#9b59b6", "#e5483f", "#3d9be0"
+_NAME = f"{_CELL}; min-width: 11em; max-width: 11em; overflow-wrap: anywhere"
+_TILE = f"{_CELL}; white-space: nowrap"
+_BAD, _NOW = "#e5483f", "#3d9be0"
 _PRE = "white-space: pre-wrap; overflow-wrap: anywhere; max-height: 20em; overflow: auto; margin: 0.2em 0 0.4em"
 
 
@@ -38,10 +41,10 @@ def head(state: State) -> str:
         ("run p50 · p95 · p99", _three(stats.run_ms)),
     ]
     cells = "".join(
-        f'<td style="{_CELL}"><div style="{_DIM}">{_text(label)}</div><div style="{_BIG}">{_text(value)}</div></td>'
+        f'<td style="{_TILE}"><div style="{_DIM}">{_text(label)}</div><div style="{_BIG}">{_text(value)}</div></td>'
         for label, value in tiles
     )
-    word = "" if state.is_running else " (stopped)"
+    word = " (stopped)" if state.is_stopped else "" if state.is_running else " (stopping)"
     trouble = (
         f'<div style="color: {_BAD}">The database can\'t be reached, trying again: {_text(state.trouble)}</div>'
         if state.trouble
@@ -89,14 +92,15 @@ def claims(state: State) -> str:
     return f'<div style="{_DIM}">{_text(words)}; executions a claim:</div>{table}'
 
 
-def batches(state: State) -> str:
-    """A bar per batch, with the time it will still take."""
-    rows = "".join(
-        f'<tr style="{_ROW}"><td style="{_CELL}">{_text(_short(line.name))}</td>'
-        f'<td style="{_CELL}">{_bar(line)}</td><td style="{_CELL}">{_text(_batch_words(line))}</td></tr>'
-        for line in state.batches
+def batch_row(line: BatchLine | None) -> str:
+    """A batch with its bar, and the time it will still take; nothing where there is none."""
+    if line is None:
+        return ""
+    return (
+        f'<table style="{_TABLE}"><tbody><tr style="{_ROW}"><td style="{_NAME}">{_text(_short(line.name))}</td>'
+        f'<td style="{_CELL}">{bar_html(batch_bar(line))}</td>'
+        f'<td style="{_TILE}">{_text(batch_words(line))}</td></tr></tbody></table>'
     )
-    return f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>' if rows else ""
 
 
 def failures(state: State) -> str:
@@ -104,25 +108,22 @@ def failures(state: State) -> str:
     return "".join(
         f'<details><summary style="cursor: pointer"><span style="color: {_BAD}">{group.count:,} ×</span> '
         f"{_text(_failure_words(group))}</summary>"
-        f'<div style="{_DIM}">{_text(group.sample)}</div>'
+        f'<div style="{_DIM}">{UUID(bytes=group.sample)}</div>'
         f'<pre style="{_PRE}">{html.escape(printable(group.traceback[-_MAX_TRACEBACK:], lines=True))}</pre></details>'
         for group in state.failures
     )
 
 
-PARTS = (head, batches, queues, claims, failures)
-"""In the order in which they are shown."""
-
-
-def page(state: State) -> str:
-    """All parts: what a notebook keeps."""
-    return "<div>" + "".join(f"<div>{part(state)}</div>" for part in PARTS) + "</div>"
+def parts(state: State) -> tuple[str, ...]:
+    """All parts, in the order in which they are shown; the batches' begin at the second."""
+    lines = (*state.batches, *[None] * BATCHES)[:BATCHES]
+    return (head(state), *map(batch_row, lines), queues(state), claims(state), failures(state))
 
 
 def text(state: State) -> str:
     """All of it for a terminal."""
     stats = state.stats
-    word = "" if state.is_running else " (stopped)"
+    word = " (stopped)" if state.is_stopped else "" if state.is_running else " (stopping)"
     lines = [
         f"Pool {printable(state.name)}{word}: {_total(state)} waiting, {stats.running:,} of {stats.workers:,} running, "
         f"{stats.settled:,} settled, {state.rate:,.1f}/s",
@@ -132,25 +133,23 @@ def text(state: State) -> str:
     if state.trouble:
         lines.append(f"  The database can't be reached, trying again: {printable(state.trouble)}")
     for line in state.batches:
-        filled = int(20 * line.done / line.size) if line.size else 20
-        lines.append(f"  {printable(_short(line.name))} {'█' * filled:░<20} {_batch_words(line)}")
+        bar = bar_text(line.done / line.size if line.size else 1.0)
+        lines.append(f"  {printable(_short(line.name))} {bar} {batch_words(line)}")
     lines += [f"  {group.count:,} × {printable(_failure_words(group))}" for group in state.failures]
     return "\n".join(lines)
 
 
-def _bar(line: BatchLine) -> str:
+def batch_bar(line: BatchLine) -> list[tuple[float, str]]:
+    """The shares of a batch that ended well, ended badly, and run."""
     size = max(line.size, 1)
     bad = line.counts.get("failed", 0) + line.counts.get("cancelled", 0)
-    parts = ((line.counts.get("succeeded", 0), _GOOD), (bad, _BAD), (line.counts.get("running", 0), _NOW))
-    bars = "".join(
-        f'<div style="width: {100 * count / size:.2f}%; float: left; height: 8px; background: {color}"></div>'
-        for count, color in parts
-    )
-    return f'<div style="{_BAR}; margin-top: 0.35em">{bars}</div>'
+    counts = (("good", line.counts.get("succeeded", 0)), ("bad", bad), ("now", line.counts.get("running", 0)))
+    return [(count / size, kind) for kind, count in counts]
 
 
-def _batch_words(line: BatchLine) -> str:
-    words = [f"{line.done:,} of {line.size:,}"]
+def batch_words(line: BatchLine) -> str:
+    """How far a batch is."""
+    words = [f"{line.done:,} of {line.size:,} done"]
     words += [f"{line.counts[name]:,} {name}" for name in ("failed", "cancelled") if line.counts.get(name)]
     if line.eta_s is not None and line.done < line.size:
         words.append(f"about {_seconds(line.eta_s)} left")

@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
+from currant_lab.bench.flags import add_flags
 from currant_lab.status import Status
 
-__all__ = ["Told", "flags", "help_text", "known_words", "parse", "parse_cell", "split_call"]
+__all__ = ["Told", "flags", "help_text", "known_words", "parse", "parse_cell", "split_call", "split_signal"]
 
 
 class Told(Exception):
@@ -22,7 +23,7 @@ class Told(Exception):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}{self._hint(message)}. `{self.prog} -h` tells more")
+        raise UsageError(f"{self.prog}: {message}{self._hint(message) or '.'} `{self.prog} -h` tells more")
 
     def _hint(self, message: str) -> str:
         """For a flag or a choice that is nearly one: which."""
@@ -30,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
         if written is None:
             return ""
         known = list(self._option_string_actions) if written[1] else _choices(self)
-        close = difflib.get_close_matches(written[1] or written[2], known, n=1)
+        close = difflib.get_close_matches((written[1] or written[2]).lower(), known, n=1)
         return f"; did you mean `{close[0]}`?" if close else ""
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
@@ -84,8 +85,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     start.add_argument("--schema", metavar="S", help="CURRANT_SCHEMA, else currant")
     start.add_argument("--name", metavar="N", help="the namespace of this notebook's jobs; default: its own name")
     start.add_argument("--executor", choices=("thread", "process"), default="thread", help="where plain jobs run")
-    start.add_argument("--loop", choices=("thread",), default="thread", help="where the pool's loop runs")
-
+    start.add_argument("--loop", choices=("thread", "kernel"), default="thread", help="where async jobs run")
     start.add_argument("--echo", action="store_true", help="show what handlers print in the cell that submitted them")
 
     stop = word("stop", "stop the pool: what runs ends first, what waits stays in the database")
@@ -94,6 +94,9 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
 
     word("status", "the pool, the queues, and what waits for code")
     word("panel", "what this kernel's pool does, live")
+    look = word("tui", "a picture of the dashboard, and the command that opens it in a terminal")
+    look.add_argument("--view", default="overview", metavar="V", help="the page: its name or number (overview)")
+    look.add_argument("--seconds", type=_seconds, default=1.5, metavar="S", help="how long it follows before (1.5)")
     resize = word("resize", "change how many executions may run at once")
     resize.add_argument("workers", type=_number, metavar="N")
     for name, help in (("pause", "let no pool claim from a queue"), ("resume", "let a paused queue go on")):
@@ -107,8 +110,22 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     listing.add_argument("--limit", type=_number, default=20, metavar="N", help="how many at most (20)")
     for name, help in (("show", "all about one execution"), ("logs", "what an execution printed")):
         word(name, help).add_argument("id", metavar="ID", help="an id, or a variable that holds the execution")
+    runs = word("workflows", "runs of workflows, and what they wait for")
+    runs.add_argument("--limit", type=_number, default=20, metavar="N", help="how many at most (20)")
+    send = word("signal", 'send a signal to a workflow\'s run: %%currant signal run approved {"by": "ann"}')
+    fork = word("fork", "begin another run of a workflow that goes on from a step")
+    for one in (send, fork):
+        one.add_argument("id", metavar="ID", help="an id, or a variable that holds the run")
+    send.add_argument("name", metavar="NAME", help="what it is called in `currant.event(NAME)`")
+    send.add_argument("value", nargs="?", default="true", metavar="JSON", help="what that returns (true)")
+    fork.add_argument("--step", required=True, metavar="N", help="the first to be done anew: its number or name")
     for name, help in (("retry", "run failed or cancelled executions again"), ("cancel", "cancel executions")):
         word(name, help).add_argument("ids", nargs="+", metavar="ID", help="ids, or variables that hold executions")
+
+    # Whether they make sense says `currant bench`, which is what runs.
+    bench = word("bench", "measure how fast it is here, in a process of its own, and show the charts")
+    add_flags(bench, whole=str, queues=str, span=str)
+    bench.add_argument("--database", metavar="URL", help="default: the one that this kernel uses")
 
     submit = word("submit", "submit one execution: %%currant submit fetch('https://...')")
     submit.add_argument("--queue", metavar="Q")
@@ -183,7 +200,7 @@ def known_words() -> list[str]:
     return list(_words)
 
 
-_OPTION = re.compile(r"""(?:-h\b|--[a-z-]+(?:(?:=|\s+)(?:"[^"]*"|'[^']*'|[^\s"']+))?)(?:\s+|$)""")
+_OPTION = re.compile(r"""(?:-h\b|--[A-Za-z-]+(?:(?:=|\s+)(?:"[^"]*"|'[^']*'|[^\s"']+))?)(?:\s+|$)""")
 
 
 def split_call(rest: str) -> argparse.Namespace:
@@ -195,17 +212,30 @@ def split_call(rest: str) -> argparse.Namespace:
     return _parsed(["submit", *options, *(["--", call] if call else [])])
 
 
+_SIGNAL = re.compile(r"""([^\s-]\S*)\s+("[^"]*"|'[^']*'|[^\s"'-]\S*)\s+(.*)""")
+
+
+def split_signal(rest: str) -> argparse.Namespace:
+    """The words of `%currant signal`: what follows the name is JSON as it stands."""
+    found = _SIGNAL.fullmatch(rest.strip())
+    if found is None:
+        return _parsed(["signal", *_split("%currant signal", rest)])
+    id, name, value = found.groups()
+    return _parsed(["signal", "--", id, *_split("%currant signal", name), value.removeprefix("'").removesuffix("'")])
+
+
 def _parsed(words: list[str]) -> argparse.Namespace:
     """Parse; what is left over is told by the sub-command, which knows its own flags."""
     found, rest = _main.parse_known_args(words)
     if rest:
         _words[words[0]].error(f"unrecognized arguments: {' '.join(rest)}")
+    found.given = words[1:]
     return found
 
 
 def _check_word(word: str) -> None:
     if word in _words or word.startswith("-"):
         return
-    close = difflib.get_close_matches(word, _words, n=1)
+    close = difflib.get_close_matches(word.lower(), _words, n=1)
     hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(_words)}"
     raise UsageError(f"%currant: there is no `{word}`; {hint}")

@@ -12,7 +12,7 @@ from currant_lab.pictures.spans import Laid, Span, lay
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["timeline"]
+__all__ = ["bars", "legend", "timeline"]
 
 _WIDTH_IN = 9.5
 _PIXELS = 1600
@@ -41,7 +41,7 @@ def timeline(title: str, spans: Sequence[Span]) -> Picture:
     if busiest * 2 > _PIXELS:
         _shade(axes, laid, count, start, length)
     else:
-        _bars(axes, laid, start, length, busiest)
+        bars(axes, laid.placed, start, length, busiest)
     axes.set_xlim(0, length)
     axes.set_ylim(count - 0.4, -0.6)
     axes.set_xlabel("seconds")
@@ -49,12 +49,12 @@ def timeline(title: str, spans: Sequence[Span]) -> Picture:
     busy = sum((s.finished_at or 0.0) - (s.started_at or 0.0) for _, s in laid.placed) / (length * count)
     words = f"{_counted(len(laid.placed), 'attempt')} in {duration(length)}, lanes busy {busy:.0%}"
     say(axes, title, words)
-    _legend(axes, Counter(span.status for _, span in laid.placed))
+    legend(axes, Counter(span.status for _, span in laid.placed))
     pools = _counted(len(laid.lanes), "pool")
     return Picture(figure, f"Timeline of {title}: {words}; {_counted(count, 'lane')} of {pools}")
 
 
-def _bars(axes: Axes, laid: Laid, start: float, length: float, busiest: int) -> None:
+def bars(axes: Axes, placed: Sequence[tuple[int, Span]], start: float, length: float, busiest: int) -> None:
     """A bar each. What has failed is drawn last, and never thinner than can be seen."""
     from matplotlib.collections import PolyCollection
 
@@ -66,7 +66,7 @@ def _bars(axes: Axes, laid: Laid, start: float, length: float, busiest: int) -> 
     )
     for status, color in COLORS.items():
         shapes = []
-        for lane, span in laid.placed:
+        for lane, span in placed:
             if span.status != status:
                 continue
             left = (span.started_at or 0.0) - start
@@ -121,7 +121,8 @@ def _name_lanes(axes: Axes, laid: Laid) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _legend(axes: Axes, counts: Counter[str]) -> None:
+def legend(axes: Axes, counts: Counter[str]) -> None:
+    """The colours that are there, unless all is well."""
     from matplotlib.patches import Patch
 
     there = [status for status in COLORS if counts[status]]

@@ -16,6 +16,9 @@ __all__ = ["Asking"]
 
 _MOST_STEPS = 500
 _MOST_GONE = 50
+_LEAST = 100
+"""What waits is counted one by one up to 20,000 over all queues together, so that many queues cost no more than one;
+of each at least so many."""
 
 
 class Asking:
@@ -35,6 +38,7 @@ class Asking:
             self._ask_pools, self._ask_waiting, self._ask_oldest, self._ask_gone,
         ]  # fmt: skip
         self._turn = 0
+        self._limit = inspect.COUNT_LIMIT
 
     async def whole(self, *, listening: bool) -> Snapshot:
         """A snapshot of which every part is new: six statements.
@@ -57,7 +61,9 @@ class Asking:
         return await self._snapshot(listening=listening)
 
     async def _snapshot(self, *, listening: bool) -> Snapshot:
-        queues = await inspect.queues(self._database)
+        queues = await inspect.queues(self._database, self._limit)
+        busy = sum(queue.pending > 0 for queue in queues)
+        self._limit = max(inspect.COUNT_LIMIT // max(busy, 1), _LEAST)
         facts = await self._database.fetchrow("watch_facts")
         if facts is None:
             raise AssertionError("watch_facts is one row")
@@ -84,7 +90,7 @@ class Asking:
         self._pools = tuple(await serving.pools(self._database))
 
     async def _ask_waiting(self) -> None:
-        self._waiting = tuple(await serving.waiting(self._database, self._pools))
+        self._waiting = tuple(await serving.waiting(self._database, self._pools, self._limit))
 
     async def _ask_oldest(self) -> None:
         found = await self._database.fetch("watch_oldest", _MOST_STEPS)

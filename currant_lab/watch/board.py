@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from currant_lab.database.inspect import QueueCount
-from currant_lab.events import Event, JobTally, Tally
+from currant_lab.events import Event
+from currant_lab.watch import folding
 from currant_lab.watch import pools as pool_views
 from currant_lab.watch import troubles as wordings
 from currant_lab.watch.snapshot import Snapshot
-from currant_lab.watch.state import JobTrack, PoolTrack, State
+from currant_lab.watch.state import JobTrack, State
 from currant_lab.watch.tracks import Track
 from currant_lab.watch.views import (
     ClaimsView,
@@ -20,20 +21,13 @@ from currant_lab.watch.views import (
     PoolView,
     Quantiles,
     QueueView,
-    RibbonBatch,
     Series,
     Trouble,
 )
 
 __all__ = ["Board"]
 
-RIBBON = 500
-MOST_NAMES = 200
-"""Queues, jobs and pools that are followed over time, each; more are counted, but not remembered."""
-
 _BACK_S = 5.0
-_STALE_S = 10.0
-_FINAL = ("succeeded", "failed", "cancelled")
 
 
 class Board:
@@ -95,38 +89,30 @@ class Board:
         state, now = self.state, self.state.now
         state.events += 1
         state.header = replace(state.header, heard_at=now)
-        self._fold_pool(event, now)
-        for name, tally in event.queues.items():
-            self._fold_queue(name, tally, now)
-        for name, job in event.jobs.items():
-            self._fold_job(name, job, now)
-        for batch in event.batches:
-            at = now - batch.ago_us / 1e6
-            state.ribbon.append(RibbonBatch(at, batch.size, batch.us, batch.queue, event.pool, batch.reason))
-        del state.ribbon[:-RIBBON]
+        folding.fold(state, event, now)
 
     def reconcile(self, snapshot: Snapshot) -> None:
         """Put the database's own numbers in place of what was thought."""
         self.advance(snapshot.at)
-        state = self.state
-        before, state.snapshot = state.snapshot, snapshot
+        state, before = self.state, self.state.snapshot
         is_first = not state.header.connected
         state.header = replace(
             state.header, connected=True, trouble=None, snapshot_at=snapshot.at, heard_at=max(state.now, snapshot.at)
         )
-        for name in [name for name in state.queues if name not in {queue.name for queue in snapshot.queues}]:
-            state.queues[name].gauge("waiting", 0.0)
-            state.queues[name].gauge("running", 0.0)
         for queue in snapshot.queues:
-            track = self._queue(queue.name)
-            if track is not None:
-                track.gauge("waiting", queue.pending)
-                track.gauge("running", queue.running)
+            folding.queue_track(state, queue.name)
+        if before is not None and not is_first:
+            snapshot = folding.steadied(state, before, snapshot, folding.count_new(state, before, snapshot))
+        state.snapshot = snapshot
+        counts = {queue.name: queue for queue in snapshot.queues}
+        for name, track in state.queues.items():
+            count = counts.get(name)
+            track.gauge("waiting", count.pending if count else 0.0)
+            track.gauge("running", count.running if count else 0.0)
         state.total.gauge("waiting", sum(queue.pending for queue in snapshot.queues))
         state.total.gauge("running", sum(queue.running for queue in snapshot.queues))
-        if before is not None and not is_first:
-            self._count_new(before, snapshot)
         state.ended.clear()
+        folding.forget(state, snapshot)
         pool_views.reconcile(state, snapshot)
 
     def dropped(self, count: int, now: float) -> None:
@@ -141,9 +127,14 @@ class Board:
         self.state.header = replace(self.state.header, connected=False, trouble=reason)
 
     def queues(self) -> list[QueueView]:
-        """All queues that hold something, are paused, or were worked on in the last hour; by name."""
+        """The queues that hold something, are paused, have a pool, or were worked on within ten minutes; by name."""
         counts = {queue.name: queue for queue in self._counts()}
-        return [self._queue_view(name) for name in sorted(counts.keys() | self.state.queues.keys())]
+        pools: dict[str, int] = {}
+        for pool in self.state.snapshot.pools if self.state.snapshot else ():
+            for name in pool.queues if pool.is_alive else ():
+                pools[name] = pools.get(name, 0) + 1
+        names = sorted(counts.keys() | self.state.queues.keys() | pools.keys())
+        return [self._queue_view(name, counts.get(name), pools.get(name, 0)) for name in names]
 
     def totals(self) -> QueueView:
         """The same over all queues; its name is empty. Paused: when all are."""
@@ -214,87 +205,6 @@ class Board:
         """What a person should know, the worst first."""
         return wordings.troubles(self.state, self.pools())
 
-    def _fold_pool(self, event: Event, now: float) -> None:
-        pools = self.state.pools
-        pool = pools.get(event.pool)
-        if pool is None:
-            if len(pools) >= MOST_NAMES:
-                del pools[min(pools, key=lambda one: pools[one].heard_at)]
-            pool = pools[event.pool] = PoolTrack.make(now)
-        pool.ring.add("claims", sum(tally.claims for tally in event.queues.values()))
-        pool.ring.add("executions", sum(_ended(tally) for tally in event.queues.values()))
-        if pool.statements is not None:
-            pool.ring.add("statements", max(event.statements - pool.statements, 0))
-        pool.heard_at, pool.name, pool.statements = now, event.name, event.statements
-        pool.running, pool.buffered, pool.workers = event.running, event.buffered, event.workers
-        pool.unsettled, pool.prefetch = event.unsettled, event.prefetch
-        pool.clock_ahead_s = event.sent_at - now if event.sent_at else 0.0
-
-    def _fold_queue(self, name: str, tally: Tally, now: float) -> None:
-        ended, failed = _ended(tally), tally.outcomes.get("failed", 0)
-        for track in filter(None, (self.state.total, self._queue(name))):
-            track.count("out", ended)
-            track.count("failed", failed)
-            track.latency("wait", tally.wait_us, now)
-            track.latency("run", tally.run_us, now)
-            track.latency("claim", tally.claim_us, now)
-            track.claimed(tally.claims, tally.empty, tally.sizes, tally.wakes, now)
-        if len(self.state.ended) < 10 * MOST_NAMES or name in self.state.ended:
-            self.state.ended[name] = self.state.ended.get(name, 0) + ended
-
-    def _fold_job(self, name: str, tally: JobTally, now: float) -> None:
-        state = self.state
-        if name not in state.jobs:
-            if len(state.jobs) >= MOST_NAMES:
-                del state.jobs[min(state.jobs, key=lambda one: state.jobs[one].touched)]
-            state.jobs[name] = JobTrack.make(now)
-        for job in (state.all_jobs, state.jobs[name]):
-            job.touched = now
-            job.ring.add("out", _ended(tally))
-            job.ring.add("failed", tally.outcomes.get("failed", 0))
-            job.wait.add(tally.wait_us, now)
-            job.run.add(tally.run_us, now)
-            job.wait_heat.add(tally.wait_us, now)
-            job.run_heat.add(tally.run_us, now)
-
-    def _queue(self, name: str) -> Track | None:
-        """The queue's history; None when too many others have one."""
-        queues = self.state.queues
-        if name not in queues:
-            if len(queues) >= MOST_NAMES:
-                return None
-            queues[name] = Track.make(self.now)
-        return queues[name]
-
-    def _count_new(self, before: Snapshot, after: Snapshot) -> None:
-        """What came in: what there is more of than there was, and what has ended in between."""
-        state, passed = self.state, after.at - before.at
-        if not 0 < passed < _STALE_S * 3:
-            return
-        old = {queue.name: queue for queue in before.queues}
-        unsure = []
-        new = dict.fromkeys(old.keys() | {queue.name for queue in after.queues} | state.ended.keys(), 0.0)
-        for name in new:
-            then, now = old.get(name), next((queue for queue in after.queues if queue.name == name), None)
-            if (then and not then.exact) or (now and not now.exact):
-                unsure.append((name, now.pending if now else 0))
-                continue
-            held = sum(q.pending + q.scheduled + q.running for q in (now,) if q)
-            held -= sum(q.pending + q.scheduled + q.running for q in (then,) if q)
-            surplus = held + state.ended.get(name, 0) + state.debts.get(name, 0.0)
-            new[name] = max(surplus, 0.0)
-            state.debts[name] = min(surplus, 0.0) / 2
-        if unsure:  # a sample is some percent off, more than comes in a second: the server's own counter knows better
-            rest = max(after.inserted - before.inserted - sum(new.values()), 0.0)
-            share = sum(pending for _, pending in unsure) or 1
-            for name, pending in unsure:
-                new[name] = rest * pending / share
-        state.debts = {name: debt for name, debt in state.debts.items() if debt <= -1}
-        for name, count in new.items():
-            if name in state.queues:
-                state.queues[name].count("in", count, passed)
-        state.total.count("in", sum(new.values()), passed)
-
     def _begin_anew(self, now: float) -> None:
         """The database's clock went back: what is remembered lies in the future."""
         old = self.state
@@ -316,10 +226,8 @@ class Board:
         age = (snapshot.oldest or {}).get(name) if snapshot else None
         return None if age is None or snapshot is None else max(age + self.now - snapshot.at, 0.0)
 
-    def _queue_view(self, name: str) -> QueueView:
-        count = next((queue for queue in self._counts() if queue.name == name), None)
-        track, snapshot, now = self.state.queues.get(name), self.state.snapshot, self.now
-        pools = snapshot.pools if snapshot else ()
+    def _queue_view(self, name: str, count: QueueCount | None, pools: int) -> QueueView:
+        track, now = self.state.queues.get(name), self.now
         return QueueView(
             name=name,
             waiting=count.pending if count else 0,
@@ -333,12 +241,8 @@ class Board:
             wait=Quantiles.of(track.recent["wait"].histogram()) if track else Quantiles(),
             run=Quantiles.of(track.recent["run"].histogram()) if track else Quantiles(),
             paused=bool(count and count.paused_at is not None),
-            listening_pools=sum(pool.is_alive and name in pool.queues for pool in pools),
+            listening_pools=pools,
         )
-
-
-def _ended(tally: Tally | JobTally) -> int:
-    return sum(tally.outcomes.get(status, 0) for status in _FINAL)
 
 
 def _job_view(name: str, job: JobTrack, now: float) -> JobView:

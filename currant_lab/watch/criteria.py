@@ -24,7 +24,7 @@ EXAMPLES = (
     ("job:fetch*", "a job by its function's name, or by its whole name"),
     ("queue:mail age>5m", "in this queue, and submitted more than five minutes ago"),
     ("attempt>1", "on its second attempt or a later one"),
-    ("error:*Timeout", "ended with such an exception"),
+    ("error:*Timeout", "whose last attempt ended with such an exception"),
     ("batch:crawl-1", "of a batch, by its name or number"),
     ("pool:3", "held by a pool now, or last"),
     ("id:01934f2a", "whose id begins so"),
@@ -88,8 +88,8 @@ class Filter(msgspec.Struct, frozen=True):
         statuses: one of these.
         queues: its queue is one of these.
         jobs: its job's name, or its function's, is one of these.
-        errors: the type of its exception, with or without the module's name, is one of these.
-        batch: the name of its batch, or its number.
+        errors: the type of its last attempt's exception, with or without the module's name, is one of these.
+        batch: the name of its batch, or its number; `#7` is always the number.
         pool: the pool that holds it, or held it last.
         id: hexadecimal digits its id begins with.
         older_s: submitted longer ago than this, by the database's clock.

@@ -13,7 +13,7 @@ from currant_lab.status import Status
 if TYPE_CHECKING:
     import asyncpg
 
-__all__ = ["SHOWN", "Attempt", "Detail", "Shown", "detail_of"]
+__all__ = ["SHOWN", "Attempt", "Detail", "Shown", "detail_of", "shown_of"]
 
 SHOWN = 64 * 1024
 """Bytes of the arguments, of the result and of the logs that a detail holds."""
@@ -73,8 +73,8 @@ def detail_of(record: asyncpg.Record) -> Detail:
     logs = record["logs"]
     return Detail(
         info=info,
-        args=_payload(record["args"], record["args_size"]),
-        result=None if record["result"] is None else _payload(record["result"], record["result_size"]),
+        args=shown_of(record["args"], record["args_size"]),
+        result=None if record["result"] is None else shown_of(record["result"], record["result_size"]),
         logs=None if not logs else Shown(logs, record["logs_size"], len(logs) == record["logs_size"]),
         attempts=tuple(_decode_attempts(record["attempts"])) if record["attempts"] else (),
         source=record["code"],
@@ -95,7 +95,8 @@ def _pool(record: asyncpg.Record) -> str | None:
     )
 
 
-def _payload(payload: bytes, size: int) -> Shown:
+def shown_of(payload: bytes, size: int) -> Shown:
+    """What is stored, or its beginning, as text; `size` is that of the whole."""
     whole = len(payload) == size
     if payload[:1] == bytes((_BINARY,)):
         end = _HEADER + int.from_bytes(payload[1:_HEADER], "big")

@@ -7,6 +7,7 @@ bounded, so a rare thing deep in history shows as a page that is not full, with 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
@@ -37,8 +38,10 @@ Sort = Literal["newest", "oldest", "longest", "soonest", "priority"]
 _LOOKS = (1_000, 10_000)
 """Executions that one statement looks at: few first, since mostly they are enough; the second takes up to 60 ms."""
 _MOST_FEW = 20_000
-_LOOKS_DEAR = (500, 5_000)
-"""Where each costs more: words are looked for in all its texts, failures lie scattered over history."""
+_LOOKS_DEAR = (500, 2_000)
+"""Where each costs more: words are looked for in all its texts (50 us), failures lie scattered over history."""
+_MOST_COUNTED = 100_000
+_MOST_COUNTED_DEAR = 40_000
 _PATIENCE_S = 2.0
 _LOWEST, _HIGHEST = b"\0" * 16, b"\xff" * 16
 _ENDED_BADLY = {Status.FAILED, Status.CANCELLED}
@@ -67,8 +70,7 @@ class Listing:
         limit = min(limit, MAX_ROWS)
         ids: list[bytes] = []
         scanned, place, partial = 0, after, False
-        is_dear = filter.words or (filter.statuses and set(filter.statuses) <= _ENDED_BADLY)
-        for look in _LOOKS_DEAR if is_dear else _LOOKS:
+        for look in _LOOKS_DEAR if _is_dear(filter) else _LOOKS:
             found = await self.scan(filter, sort=sort, after=place, look=look, most=limit - len(ids))
             ids += found.ids
             scanned += found.scanned
@@ -106,14 +108,16 @@ class Listing:
         return await self._by_id(filter, arguments, sort, after, look, most)
 
     async def count(self, filter: Filter, most: int = 10_000) -> Count:
-        """How many a filter means, counted up to `most`, and through at most 100,000 executions.
+        """How many a filter means, counted up to `most`, and through at most 100,000 executions (40,000 where each
+        costs more).
 
         Raises:
             UnknownExecution, DatabaseUnavailable: see `page`.
         """
         number, place = 0, None
-        for _ in range(10):
-            found = await self.scan(filter, after=place, most=most)
+        look, looked = (_LOOKS_DEAR[1], _MOST_COUNTED_DEAR) if _is_dear(filter) else (_LOOKS[1], _MOST_COUNTED)
+        for _ in range(looked // look):
+            found = await self.scan(filter, after=place, look=look, most=most)
             number += found.matching
             place = found.next
             if place is None or number >= most:
@@ -137,13 +141,17 @@ class Listing:
         page = await self.page(Filter(statuses=(Status.RUNNING,), pool=pool), sort="longest")
         return page.rows
 
-    async def detail(self, id: bytes) -> Detail:
-        """All that is known of one execution.
+    async def read(self, ids: Sequence[bytes]) -> tuple[ExecutionInfo, ...]:
+        """Executions by their ids, in this order, at most 200; those that are gone are left out."""
+        return await self._read(list(ids[:MAX_ROWS]))
+
+    async def detail(self, id: bytes, most: int = SHOWN) -> Detail:
+        """All that is known of one execution, its arguments, result and logs up to `most` bytes each.
 
         Raises:
             UnknownExecution: there is none of this id.
         """
-        record = await self._database.fetchrow("list_detail", id, SHOWN)
+        record = await self._database.fetchrow("list_detail", id, most)
         if record is None:
             raise UnknownExecution(f"there is no execution {UUID(bytes=id)}")
         return detail_of(record)
@@ -222,9 +230,10 @@ class Listing:
         high = bytes.fromhex((filter.id or "").ljust(32, "f"))
         batch = None
         if filter.batch is not None:
-            number = int(filter.batch) if filter.batch.isascii() and filter.batch.isdecimal() else None
-            number = None if number is not None and number >= 2**63 else number
-            record = await self._database.fetchrow("list_batch_of", filter.batch, number)
+            digits = filter.batch.removeprefix("#")
+            number = int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else None
+            name = filter.batch if digits == filter.batch or number is None else None
+            record = await self._database.fetchrow("list_batch_of", name, number)
             if record is None:
                 raise UnknownExecution(f"there is no batch {filter.batch!r}")
             if record["low"] is None:
@@ -244,6 +253,10 @@ class Listing:
         records = await self._database.fetch("list_read", ids)
         by_id = {record["id"]: _info(record) for record in records}
         return tuple(by_id[id] for id in ids if id in by_id)
+
+
+def _is_dear(filter: Filter) -> bool:
+    return bool(filter.words) or (bool(filter.statuses) and set(filter.statuses) <= _ENDED_BADLY)
 
 
 def _info(record: asyncpg.Record) -> ExecutionInfo:

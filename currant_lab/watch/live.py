@@ -24,7 +24,10 @@ __all__ = ["Live"]
 _log = logging.getLogger(__name__)
 
 EVERY_S = 0.1
-"""Changes are told of at most ten times a second ..."""
+SLOWEST_S = 0.25
+FRAME_SHARE = 20
+"""Changes are told of at most ten times a second; less often, four times at least, where what is done with them takes
+more than a twentieth of a core: who watches must not slow down what is watched ..."""
 AGE_S = 1.0
 """... and at least once, since ages move."""
 SNAPSHOT_S = 2.0
@@ -44,8 +47,8 @@ class Live:
         settings: as they were given.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.board = Board()
+    def __init__(self, settings: Settings, board: Board | None = None) -> None:
+        self.board = board or Board()
         self.database: Database | None = None
         self.settings = settings
         self._asking: Asking | None = None
@@ -79,15 +82,18 @@ class Live:
         self._begin(self._hear(), self._ask())
 
     async def changes(self) -> AsyncIterator[None]:
-        """Yields when the board has changed: at most ten times a second, at least once a second. Ends when closed."""
+        """Yields when the board has changed: at most ten times a second, at least once. Ends when closed."""
         while self._tasks or self._suspended:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(AGE_S):
                     await self._changed.wait()
             self._changed.clear()
             self.board.advance(self._now())
+            begun = time.thread_time()
             yield
             await asyncio.sleep(EVERY_S)
+            spent = time.thread_time() - begun
+            await asyncio.sleep(max(min(FRAME_SHARE * spent, SLOWEST_S) - EVERY_S, 0))
 
     async def suspend(self) -> None:
         """Stop following: a LISTEN that nobody drains would hold vacuum back."""

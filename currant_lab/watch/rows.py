@@ -8,7 +8,7 @@ from currant_lab.database.inspect import ExecutionInfo
 from currant_lab.status import Status
 from currant_lab.watch.criteria import Filter, Pattern
 
-__all__ = ["BatchView", "Count", "FailureGroup", "Found", "Page", "Place"]
+__all__ = ["BatchView", "Count", "ExecutionInfo", "FailureGroup", "Found", "Page", "Place"]
 
 
 class Place(msgspec.Struct, frozen=True):

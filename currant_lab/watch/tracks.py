@@ -142,7 +142,8 @@ class Track(Struct):
         recent: latencies of the last five minutes: wait, run, claim.
         sizes: executions per claim, likewise.
         wakes: claims per wake reason, by its number, likewise.
-        empty: claims that brought nothing (under 1) and all claims (under 0), likewise.
+        claims: claims that brought nothing (under 1) and all claims (under 0), likewise.
+        touched: when anything was last heard of it.
     """
 
     rings: list[Ring]
@@ -151,11 +152,13 @@ class Track(Struct):
     sizes: Recent = field(default_factory=Recent)
     wakes: dict[str, Recent] = field(default_factory=dict)
     claims: Recent = field(default_factory=Recent)
+    touched: float = 0.0
 
     @classmethod
     def make(cls, now: float) -> Track:
         """An empty one."""
         return cls(
+            touched=now,
             rings=[Ring.make(step, now, get_args(Measure)) for step in SPANS.values()],
             open=[{name: {} for name in _LATENCIES} for _ in SPANS],
             recent={name: Recent() for name in _LATENCIES},
