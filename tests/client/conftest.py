@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +14,17 @@ from currant_lab.database.connect import Database, connect
 from currant_lab.database.statements import in_schema
 from currant_lab.loop import background
 from currant_lab.outcomes import ErrorInfo, Outcome
+from currant_lab.pool.engine import statements
 from currant_lab.values import encode_result
+from tests.client.proxy import wire
 from tests.conftest import Leased
 
-_NATIVE_SQL = Path(__file__).parents[2] / "native" / "sql"
+__all__ = ["FAILURE", "Hand", "client", "hand", "native", "wire"]
 
 
 def native(name: str, schema: str) -> str:
     """A statement of the engine's."""
-    return in_schema((_NATIVE_SQL / f"{name}.sql").read_text(), schema)
+    return statements(schema)[name]
 
 
 class Hand:

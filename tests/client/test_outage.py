@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 
+import asyncpg
 import pytest
 
 from currant_lab.client import current
@@ -16,7 +16,7 @@ from currant_lab.database.connect import Database
 from currant_lab.errors import DatabaseUnavailable
 from currant_lab.loop import background
 from tests.client.conftest import Hand
-from tests.client.proxy import Wire
+from tests.client.proxy import Wire, over
 from tests.client.test_wait import later, until
 from tests.conftest import Leased
 
@@ -27,17 +27,9 @@ def double(x: int) -> int:
 
 
 @pytest.fixture
-def wire(leased: Leased) -> Iterator[Wire]:
-    made = background.run(Wire(leased.server.port).open())
-    yield made
-    background.run(made.close())
-
-
-@pytest.fixture
 def client(leased: Leased, wire: Wire) -> Iterator[Client]:
     """Over the wire."""
-    target = replace(leased.target, hosts=(("127.0.0.1", wire.port),), sslmode="disable")
-    database = background.run(Database.open(target, leased.schema, migrate=False))
+    database = background.run(Database.open(over(wire, leased), leased.schema, migrate=False))
     made = Client(database, patience=5.0)
     current.put(made)
     yield made
@@ -94,6 +86,39 @@ def test_a_submit_waits_for_a_database_that_comes_back(client: Client, wire: Wir
     threading.Timer(0.05, setattr, (wire, "is_cut", False)).start()
     double.submit(1)
     assert numbers(hand) == [1]
+
+
+@pytest.mark.parametrize("way", ["submit", "map", "named map"])
+def test_a_connection_that_only_seems_to_be_there_is_given_up(
+    client: Client, wire: Wire, hand: Hand, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("currant_lab.database.limits.ANSWER_S", 0.3)
+    submit = (
+        double.submit if way == "submit" else lambda x: double.map([x], batch="named" if way == "named map" else None)
+    )
+    submit(0)
+    wire.is_dead = True
+    threading.Timer(0.1, setattr, (wire, "is_dead", False)).start()
+    submit(1)
+    assert numbers(hand) == [0, 1]
+    double.submit(2)
+    assert numbers(hand) == [0, 1, 2]
+
+
+def test_a_database_that_hangs_is_told_in_words(
+    client: Client, wire: Wire, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("currant_lab.database.limits.ANSWER_S", 0.2)
+    client._submitter._patience = client.patience = 0.1
+    hand.sql("BEGIN")
+    hand.sql("LOCK TABLE currant.executions IN ACCESS EXCLUSIVE MODE")
+    try:
+        with pytest.raises(DatabaseUnavailable, match="does not answer: nothing was heard of it for 0.2 s"):
+            double.submit(1)
+    finally:
+        hand.sql("ROLLBACK")
+    double.submit(2)
+    assert numbers(hand) == [2]
 
 
 def test_patience_ends(client: Client, wire: Wire, hand: Hand) -> None:
@@ -193,3 +218,40 @@ def test_a_refusal_is_told_at_once_and_leaves_nothing(leased: Leased, client: Cl
     hand.sql("ALTER TABLE currant.gone RENAME TO executions")
     double.submit(2)
     assert numbers(hand) == [2]
+
+
+def test_a_server_that_has_gone_is_not_knocked_at_while_nobody_asks(
+    client: Client, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    double.submit(1)
+    background.run(wire.cut())
+    until(lambda: client.database._pool.get_size() == 0)
+    for _ in range(3):
+        background.run(asyncio.sleep(0.01))
+    assert [record.message for record in caplog.records if record.name.startswith("asyncpg")] == []
+    wire.is_cut = False
+    assert double.submit(2).status == "pending"
+
+
+@pytest.mark.parametrize("first", [asyncpg.InternalClientError("cannot switch to state 21"), asyncio.CancelledError()])
+def test_what_went_wrong_first_is_told(client: Client, hand: Hand, first: BaseException) -> None:
+    """asyncpg can't roll back a connection on which something is still under way, and says that."""
+
+    async def work() -> BaseException | None:
+        under_way: asyncio.Future[object] | None = None
+        try:
+            async with client.database.acquire() as conn:
+                await conn.execute("BEGIN")
+                under_way = asyncio.ensure_future(conn.fetch("SELECT pg_sleep(30)"))
+                await asyncio.sleep(0)
+                raise first
+        except (Exception, asyncio.CancelledError) as error:
+            assert under_way is not None
+            await asyncio.wait({under_way})
+            assert under_way.exception() is not None, "its connection was closed"
+            return error
+
+    told = background.run(work())
+    assert told is first or (isinstance(told, DatabaseUnavailable) and str(first) in str(told))
+    double.submit(1)
+    assert numbers(hand) == [1]

@@ -108,7 +108,7 @@ class Notebook:
 
     def says(self, cell: int, text: str) -> None:
         """Wait until the output of a cell holds `text`."""
-        self.output(cell).get_by_text(text).first.wait_for()
+        self.output(cell).get_by_text(text).locator("visible=true").first.wait_for()
 
     def picture(self, path: Path) -> None:
         self.page.screenshot(path=str(path))

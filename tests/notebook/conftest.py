@@ -25,7 +25,9 @@ class Cell:
     """What came of a cell, and only of this one.
 
     Attributes:
-        shown: the mimebundles of its results and displays, updates included, in order.
+        shown: the mimebundles of its results and displays, updates included, in order. A live display updates itself
+            in whatever cell runs.
+        result: the mimebundle of its last expression.
         error: (name, value, traceback) of the exception it ended with.
     """
 
@@ -34,11 +36,12 @@ class Cell:
     err: str = ""
     shown: list[dict[str, str]] = field(default_factory=list)
     error: tuple[str, str, str] | None = None
+    result: dict[str, str] | None = None
 
     @property
     def text(self) -> str:
-        """The text of its last result."""
-        return self.shown[-1]["text/plain"]
+        """The text of its result, else of what it displayed last."""
+        return (self.result or self.shown[-1])["text/plain"]
 
     @property
     def html(self) -> str:
@@ -127,6 +130,8 @@ def _take(cell: Cell, kind: str, content: Any) -> None:
             cell.err += content["text"]
     elif kind in ("execute_result", "display_data", "update_display_data"):
         cell.shown.append(content["data"])
+        if kind == "execute_result":
+            cell.result = content["data"]
     elif kind == "error":
         cell.error = (content["ename"], content["evalue"], "\n".join(content["traceback"]))
 

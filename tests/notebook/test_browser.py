@@ -86,17 +86,16 @@ def test_the_panel_lives_while_a_cell_blocks_and_stays_when_opened_again(
     opened = notebook(
         "%currant panel",
         f"crawl = step.map(range(60), ['{free}'] * 60, batch='crawl-1')\n"
-        "while not os.path.exists('{0}-2'):\n    pass\n%currant stop".replace("{0}", str(free)),
+        "while not os.path.exists('{0}-2'):\n    pass\ncrawl".replace("{0}", str(free)),
     )
     opened.start()
     opened.says(1, "crawl-1")
     opened.says(1, "3 of 4")  # the three that wait for the file, while the cell blocks the kernel
     keep(opened, "panel-light")
     free.touch()
-    opened.says(1, "60 of 60")
-    opened.says(1, "3 failed")
+    opened.says(1, "60 of 60 done · 3 failed")
     assert opened.page.locator(".jp-Notebook-ExecutionIndicator[data-status=busy]").count() == 1, "the cell blocks"
-    details = opened.output(1).locator("details").first
+    details = opened.output(1).locator("details").locator("visible=true").first
     details.locator("summary").click()
     assert "ValueError: <b>no luck</b> with \\x1b[31m" in details.inner_text()
     opened.command("apputils:change-theme", "{theme: 'JupyterLab Dark'}")
@@ -106,29 +105,44 @@ def test_the_panel_lives_while_a_cell_blocks_and_stays_when_opened_again(
     opened.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
     opened.command("apputils:change-theme", "{theme: 'JupyterLab Light'}")
 
-    opened.says(1, "(stopped)")
-    opened.output(1).get_by_role("button").first.wait_for(state="detached")
-    opened.command("docmanager:save")
+    opened.command("docmanager:save")  # while it lives
     opened.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    saved = json.loads((opened.directory / opened.name).read_text())
+    bundle = saved["cells"][1]["outputs"][-1]["data"]
+    assert set(bundle) == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
     opened.command("kernelmenu:shutdown")
     opened.open()
-    opened.says(1, "60 of 60")
+    opened.says(1, "60 of 60 done · 3 failed")
+    opened.says(2, "succeeded")
+    assert opened.page.get_by_role("button", name="Retry failed").count() == 0
+    opened.page.get_by_text("model not found").first.wait_for(state="hidden")
     keep(opened, "panel-reopened")
-    saved = json.loads(next(Path(opened.directory).glob(f"{opened.name}")).read_text())
-    (output,) = saved["cells"][1]["outputs"]
-    assert "60 of 60" in "".join(output["data"]["text/html"])
-    assert "60 of 60" in "".join(output["data"]["text/plain"])
 
 
-def test_clicks_pause_resume_and_stop(notebook: Callable[..., Notebook], tmp_path: Path) -> None:
-    opened = notebook("%currant panel")
+def test_clicks_act_on_the_pool_and_on_the_batch_they_stand_beside(
+    notebook: Callable[..., Notebook], tmp_path: Path
+) -> None:
+    opened = notebook(
+        "%currant panel",
+        f"done = step.map(range(20), ['/'] * 20, batch='done')\n"
+        f"held = step.map(range(5, 405, 20), ['{tmp_path}/free'] * 20, batch='held')",
+    )
     opened.start()
     panel = opened.output(1)
     panel.get_by_role("button", name="Pause").click()
     opened.says(1, "Paused: default.")
-    panel.get_by_text("paused", exact=True).wait_for()
+    panel.get_by_text("paused", exact=True).locator("visible=true").wait_for()
+    panel.get_by_role("button", name="Retry failed").click()
+    opened.says(1, "1 execution of done will run again.")
+    panel.get_by_role("button", name="Cancel").locator("visible=true").last.click()
+    panel.get_by_role("button", name="Cancel: sure?").click()
+    opened.says(1, "1 execution of done cancelled.")
+    opened.says(1, "0 of 20 done")
     panel.get_by_role("button", name="Resume").click()
     opened.says(1, "Goes on: default.")
+    keep(opened, "panel-clicked")
+    (tmp_path / "free").touch()
+    opened.says(1, "20 of 20 done · 1 cancelled")
     panel.get_by_role("button", name="Stop").click()
     opened.says(1, "(stopped)")
     panel.get_by_role("button").first.wait_for(state="detached")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Leased
 from tests.notebook.conftest import Kernel
 
 SETUP = """
@@ -105,3 +108,82 @@ def test_an_interrupt_stops_the_wait_and_nothing_else(kernels: Callable[..., Ker
     assert kernel.run("str(e.status)").text == "'running'"
     (place / "go").write_text("x")
     assert kernel.run("e.result(timeout=20), e.attempt").text == "(0, 1)"
+
+
+FORKS = """
+import os
+reader, writer = os.pipe()
+child = os.fork()
+if child == 0:
+    try:
+        told = []
+        try:
+            currant.pool()
+        except currant.PoolNotRunning:
+            told.append("not started")
+        told.append(str(e.result(20)))
+        told.append(str(currant.batch("ten").results(20)))
+        told.append(str(add.submit(5).result(20)))
+        os.write(writer, "; ".join(told).encode())
+    finally:
+        os._exit(0)
+os.close(writer)
+found = open(reader).read()
+os.waitpid(child, 0)[1], found
+"""
+
+
+def test_a_fork_a_jump_of_the_clock_and_a_shutdown_lose_nothing(kernels: Callable[..., Kernel]) -> None:
+    kernel = kernels()
+    add = "@job\ndef add(x):\n    return x + 1\n"
+    kernel.run(SETUP + add)
+    kernel.run("%currant start --workers 2")
+    kernel.run("e, b = add.submit(1), add.map(range(3), batch='ten')\ne.result(20), b.results(20)")
+    assert kernel.run(FORKS).text == repr((0, "not started; 2; [1, 2, 3]; 6"))
+    assert kernel.run("add.submit(1).result(20), currant.pool().is_running").text == "(2, True)"
+    kernel.run("import time\nwall, wall_ns = time.time, time.time_ns")
+    for hours in (8, -30):
+        kernel.run(
+            f"time.time = lambda: wall() + {hours} * 3600\ntime.time_ns = lambda: wall_ns() + {hours} * 3600 * 10**9"
+        )
+        assert kernel.run("add.map(range(100)).results(20) == [*range(1, 101)]").text == "True"
+        assert kernel.run("d = add.options(delay=0.3).submit(1)\nd.result(20), d.attempt").text == "(2, 1)"
+        assert kernel.run("abs(d.created_at.timestamp() - wall()) < 60").text == "True"  # the database's clock
+        assert kernel.run("currant.pool().stats().lease_age_s < 10").text == "True"
+    kernel.run("%currant pause default")
+    id = kernel.run("later = add.submit(7)\nadd.map([8, 9], batch='later')\nstr(later.id)").text.strip("'")
+    kernel.end()
+    again = kernels()
+    again.run(SETUP + add)
+    again.run("%currant start --workers 2")
+    again.run("%currant resume default")
+    assert again.run(f"currant.get('{id}').result(20), currant.batch('later').results(20)").text == "(8, [9, 10])"
+
+
+def test_a_closed_laptop_finds_its_work_done_by_another_and_goes_on(
+    kernels: Callable[..., Kernel], place: Path, leased: Leased
+) -> None:
+    """Frozen for longer than its lease, which is aged here instead of waiting a minute."""
+    laptop = kernels()
+    laptop.run(SETUP + HELD)
+    laptop.run("%currant start --workers 1")
+    laptop.run(MAP.format(place=place))
+    wait_begun(place)
+    (place / "free").touch()
+    pid = laptop.manager.provisioner.pid
+    os.kill(pid, signal.SIGSTOP)
+    aged = f"UPDATE {leased.schema}.pools SET seen_at = now() - interval '2 minutes'"
+    asyncio.run(_execute(leased, aged))
+    other = kernels()
+    other.run(SETUP + HELD)
+    other.run("%currant start --workers 1")
+    assert other.run("currant.batch('ten').results(timeout=20) == list(range(10))").text == "True"
+    os.kill(pid, signal.SIGCONT)
+    assert laptop.run("b.results(timeout=20) == list(range(10)), b[0].refresh().attempt").text == "(True, 2)"
+    assert laptop.run("held.submit(3, '').result(20)").text == "3"
+
+
+async def _execute(leased: Leased, sql: str) -> None:
+    connection = await leased.connect()
+    await connection.execute(sql)
+    await connection.close()

@@ -12,8 +12,9 @@ from PIL import Image
 
 from currant_lab.pictures.latency import latency
 from currant_lab.pictures.spans import Span, lay
-from currant_lab.pictures.throughput import Second, throughput
+from currant_lab.pictures.throughput import throughput
 from currant_lab.pictures.timeline import timeline
+from currant_lab.pool.pace import Slot
 from tests.conftest import Leased
 
 
@@ -49,6 +50,13 @@ def test_spans_of_a_lane_never_overlap_and_there_are_no_more_lanes_than_workers(
         assert lane // 4 == span.pool
 
 
+def test_an_end_that_is_known_late_makes_no_lane() -> None:
+    spans = [Span("succeeded", 1, 0.0, start, start + 1.02, 2) for start in (0.0, 0.0, 1.0, 1.0, 2.0)]
+    assert lay(spans).lanes == [(1, 2)]
+    resized = [*spans, Span("succeeded", 1, 0.0, 2.0, 3.0, 2), Span("succeeded", 1, 0.0, 2.5, 3.0, 2)]
+    assert lay(resized).lanes == [(1, 3)], "it had more workers then"
+
+
 @pytest.mark.parametrize(("count", "workers"), [(5, 3), (5_000, 16), (100_000, 8)])
 def test_a_timeline_shows_every_lane_and_the_failures(count: int, workers: int) -> None:
     picture = timeline("cost in $ and $x^2$", made(count, workers))
@@ -71,12 +79,12 @@ def test_what_has_not_begun_is_said_in_words() -> None:
     for picture in (timeline("b", waiting), latency("b", waiting), timeline("b", [])):
         assert repr(picture) == "<b: nothing has started yet>"
         drawn(picture)
-    assert repr(throughput("Pool p", [], 4)) == "<Pool p: nothing has ended yet>"
+    assert repr(throughput("Pool p", [], 1, 4)) == "<Pool p: nothing has started yet>"
 
 
 def test_throughput_of_an_hour_is_drawn_in_steps() -> None:
-    picture = throughput("Pool p", [Second(100, 1, 3.5)] * 3600, 4)
-    assert "360,000 executions in 60 min, at most 100/s, 3,600 failed" in repr(picture)
+    picture = throughput("Pool p", [Slot(100, 98, 1, 0, 1, 3.5)] * 3600, 1, 4)
+    assert "356,400 executions in 60 min, at most 100/s, 3,600 retried, 3,600 failed" in repr(picture)
     drawn(picture)
 
 
@@ -94,7 +102,8 @@ def work(x):
 with currant.start(workers=3) as pool:
     b = work.map(range(20), batch="pictured")
     b.results(timeout=30, on_error="return")
-    print(b.timeline()); print(b.latency())
+    print(b.timeline()); print(b.latency()); print(pool.throughput())
+print(pool.throughput())
 b.timeline().save("t.png")
 """
 
@@ -108,5 +117,9 @@ def test_a_real_batch_is_drawn_with_its_retries(leased: Leased, tmp_path: object
     assert done.returncode == 0, done.stderr
     assert "Timeline of pictured: 22 attempts" in done.stdout  # 18 once, two twice
     assert "Latency of pictured: wait p50" in done.stdout
+    last, after_stop = [line for line in done.stdout.splitlines() if "Throughput of Pool" in line]
+    for line in (last, after_stop):
+        assert ": 20 executions in" in line
+        assert line.endswith(", 2 retried, 1 failed>")
     with Image.open(tmp_path / "t.png") as image:  # type: ignore[operator]
         assert image.width > 1000

@@ -184,8 +184,15 @@ def test_a_handler_in_a_process_is_really_ended(start: Callable[..., Pool], tmp_
 
 
 def gone(pid: int) -> None:
+    """Wait until the process has ended; a zombie has."""
     deadline = time.monotonic() + PATIENCE
-    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]:
+    while True:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if state == "Z":
+            return
         assert time.monotonic() < deadline, "the process still runs"
         time.sleep(0.005)
 

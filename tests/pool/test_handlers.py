@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import decimal
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 
 import currant_lab as currant
 from currant_lab import job
+from currant_lab.pool import attempt
 from currant_lab.pool.pool import Pool
 from tests.conftest import Leased
 from tests.pool.helpers import KINDS, PATIENCE, Signals, busily_forever, endless, failure, until, works
@@ -388,3 +390,40 @@ def test_a_running_execution_is_cancelled_from_another_process(
         e.result(PATIENCE)
     assert signals.ended.wait(PATIENCE)
     works(pool)
+
+
+@KINDS
+def test_a_handler_that_ignores_its_end_does_not_keep_its_worker(
+    start: Callable[..., Pool],
+    signals: Signals,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(attempt, "GIVE_UP_S", 0.1)
+    pool = start(workers=1)
+
+    @job(timeout=0.05)
+    async def stubborn() -> str:
+        while not signals.go_on.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+        signals.ended.set()
+        return "too late"
+
+    @job(timeout=0.05)
+    def in_c() -> str:
+        try:
+            signals.go_on.wait()
+        finally:
+            signals.ended.set()
+        return "too late"
+
+    execution = (stubborn if kind == "async" else in_c).submit()
+    assert failure(execution).type == "ExecutionTimeout"
+    works(pool)
+    assert "was told to end (timeout) 0.1 s ago and goes on: its worker goes on without it" in caplog.text
+    signals.go_on.set()
+    assert signals.ended.wait(PATIENCE)
+    works(pool)
+    assert execution.refresh().status == "failed"

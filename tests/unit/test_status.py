@@ -14,9 +14,15 @@ TABLE = {
     (Status.SCHEDULED, Action.PROMOTE): Status.PENDING,
     (Status.SCHEDULED, Action.CANCEL): Status.CANCELLED,
     (Status.WAITING, Action.CANCEL): Status.CANCELLED,
+    (Status.WAITING, Action.READY): Status.PENDING,
+    (Status.WAITING, Action.READY_LATER): Status.SCHEDULED,
     (Status.PENDING, Action.CANCEL): Status.CANCELLED,
     (Status.PENDING, Action.CLAIM): Status.RUNNING,
     (Status.RUNNING, Action.RELEASE): Status.PENDING,
+    (Status.RUNNING, Action.PUT_AWAY): Status.WAITING,
+    (Status.RUNNING, Action.PUT_AWAY_LATER): Status.SCHEDULED,
+    (Status.WAITING, Action.BRING_BACK): Status.PENDING,
+    (Status.SCHEDULED, Action.BRING_BACK): Status.PENDING,
     (Status.RUNNING, Action.RESCUE): Status.PENDING,
     (Status.RUNNING, Action.SUCCEED): Status.SUCCEEDED,
     (Status.RUNNING, Action.FAIL): Status.FAILED,
@@ -30,6 +36,8 @@ TABLE = {
 
 WHILE_CANCELLING = {
     Action.RELEASE: Status.CANCELLED,
+    Action.PUT_AWAY: Status.CANCELLED,
+    Action.PUT_AWAY_LATER: Status.CANCELLED,
     Action.RESCUE: Status.CANCELLED,
     Action.RETRY_LATER: Status.CANCELLED,
     Action.RETRY_NOW: Status.CANCELLED,
@@ -53,6 +61,8 @@ def test_every_action_in_every_status(status: Status, action: Action) -> None:
     expected = {
         Action.CLAIM: {"attempt": 3, "token": 6},
         Action.RELEASE: {"attempt": 1},
+        Action.PUT_AWAY: {"attempt": 1},
+        Action.PUT_AWAY_LATER: {"attempt": 1},
         Action.RESCUE: {"rescues": 2},
         Action.REVIVE: {"attempt": 0, "rescues": 0},
     }.get(action, {})
@@ -94,7 +104,7 @@ class Life(RuleBasedStateMachine):
             return
         after = self.record = step(before, action)
         self.claims += action is Action.CLAIM
-        self.given_back += action is Action.RELEASE
+        self.given_back += action in (Action.RELEASE, Action.PUT_AWAY, Action.PUT_AWAY_LATER)
         if action is Action.REVIVE:
             self.given_back = self.claims
         assert after.token == self.claims

@@ -23,7 +23,14 @@ from hypothesis import strategies as st
 
 from currant_lab.errors import CurrantError, InvalidArguments, NotStorable
 from currant_lab.jobs import JobSpec, Policy
-from currant_lab.values import decode, decode_args, encode_args, encode_result, return_converter
+from currant_lab.values import (
+    decode,
+    decode_args,
+    encode_args,
+    encode_calls,
+    encode_result,
+    return_converter,
+)
 
 
 def spec(function: Any) -> JobSpec:
@@ -424,3 +431,21 @@ def test_a_broken_table_is_refused_and_nothing_worse(data: st.DataObject) -> Non
     whole[position] ^= data.draw(st.integers(1, 255))
     with contextlib.suppress(NotStorable):
         decode(bytes(whole))
+
+
+@given(st.lists(st.tuples(plain, plain), max_size=5))
+def test_many_plain_calls_are_encoded_at_once_and_alike(calls: list[tuple[Any, ...]]) -> None:
+    own = spec(lambda a, b: None)
+    many = encode_calls(own, calls)
+    assert many == [encode_args(own, call, {}) for call in calls]
+    assert [decode(one) for one in many] == [list(call) for call in calls]
+
+
+@given(st.lists(st.tuples(mixed), min_size=1, max_size=3))
+def test_calls_that_need_a_closer_look_are_left_to_it(calls: list[tuple[Any, ...]]) -> None:
+    own = spec(lambda a: None)
+    many = encode_calls(own, calls)
+    assert many is None or many == [encode_args(own, call, {}) for call in calls]
+    assert encode_calls(own, [*calls, (b"",)]) is None
+    assert encode_calls(own, [*calls, (1, 2)]) is None, "it doesn't fit the signature"
+    assert encode_calls(own, [*calls, ("x" * 100,)], limit=99) is None

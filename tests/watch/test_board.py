@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 from datetime import UTC, datetime
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from currant_lab import events
 from currant_lab.database.inspect import QueueCount
 from currant_lab.database.serving import PoolInfo, Waiting
-from currant_lab.events import ClaimBatch, Event, JobTally, Tally
+from currant_lab.events import ClaimBatch, ClaimTally, Event, JobTally, Tally
 from currant_lab.latency import Histogram, bucket_of, bucket_range
-from currant_lab.watch.board import MOST_NAMES, RIBBON, Board
+from currant_lab.watch.board import Board
+from currant_lab.watch.folding import MOST_NAMES, RIBBON
 from currant_lab.watch.snapshot import Gone, Holder, Snapshot
 
 T0 = 1_800_000_000.0
@@ -123,20 +125,50 @@ def test_claims() -> None:
     board = Board()
     for n in range(40):
         batches = [ClaimBatch("mail", n * 16 + i, 1000, "notify", 50_000) for i in range(16)]
-        tally = Tally(
-            claims=16, empty=4, claimed=9, sizes=[(8, 12), (0, 4)], claim_us=[(111, 16)], wakes={"notify": 16}
-        )
+        claims = {"claims": 16, "sizes": [(8, 12), (0, 4)], "claim_us": [(111, 16)], "wakes": {"notify": 16}}
+        all_claims = ClaimTally(**claims, empty=4)  # type: ignore[arg-type]
+        mail, web = Tally(**claims, empty=4), Tally(**claims, empty=16)  # type: ignore[arg-type]
         board.fold(
-            Event(v=1, pool=1, prefetch=9, buffered=3, statements=100 + n, queues={"mail": tally}, batches=batches),
+            Event(v=1, pool=1, prefetch=9, buffered=3, statements=100 + n, claims=all_claims,
+                  queues={"mail": mail, "web": web}, batches=batches),
             T0 + n,
-        )
+        )  # fmt: skip
     view = board.claims()
     assert len(view.ribbon) == RIBBON
     assert view.ribbon[-1].size == 639
     assert view.ribbon[-1].at == pytest.approx(T0 + 39 - 0.05)
     assert (view.empty_share, view.sizes, view.wakes) == (0.25, ((0, 160), (8, 480)), {"notify": 640})
     assert (view.claim.count, view.prefetch, view.buffered) == (640, 9, 3)
+    assert (board.claims("mail").empty_share, board.claims("web").empty_share) == (0.25, 1.0)
+    assert board.state.pools[1].ring.total("claims") == 40 * 16
     assert board.claims("other").claims == 0
+
+
+def test_queues_that_are_gone_are_dropped_and_those_with_a_pool_are_there() -> None:
+    board = Board()
+    board.reconcile(Snapshot(at=T0, queues=(queue_count("old", pending=1),), pools=(pool_info(queues=("new",)),)))
+    board.fold(event(queue="new"), T0)
+    board.reconcile(Snapshot(at=T0 + 300, pools=(pool_info(queues=("new",)),)))
+    assert [(queue.name, queue.waiting) for queue in board.queues()] == [("new", 0), ("old", 0)]
+    assert board.series("waiting", 300, "old").values[-1] == 0
+    board.reconcile(Snapshot(at=T0 + 601, pools=(pool_info(queues=("new",)),)))
+    assert [queue.name for queue in board.queues()] == ["new"]
+    assert list(board.state.queues) == ["new"]
+
+
+def test_samples_do_not_make_a_queue_jump() -> None:
+    board, true = Board(), 1_000_000
+    shown = []
+    for n in range(50):
+        sampled = round(true * (1.05 if n % 2 else 0.95))
+        board.reconcile(Snapshot(at=T0 + 2 * n, queues=(queue_count(pending=sampled, exact=False),), inserted=500 * n))
+        shown.append(board.totals().waiting - true)
+        board.fold(event(outcomes={"succeeded": 2_500}), T0 + 2 * n + 1)
+        true -= 2_000
+    assert max(abs(error) for error in shown[20:]) < 0.02 * true
+    assert max(abs(later - one) for one, later in itertools.pairwise(shown[20:])) < 0.025 * true
+    board.reconcile(Snapshot(at=T0 + 100, queues=(queue_count(pending=5_000_000, exact=False),)))
+    assert board.totals().waiting == 5_000_000
 
 
 def test_pools_that_go_quiet_and_are_lost() -> None:
@@ -211,8 +243,10 @@ jobs = st.builds(JobTally, outcomes=counts, wait_us=buckets, run_us=buckets)
 batches = st.lists(
     st.builds(ClaimBatch, queue=names, size=st.integers(0, 2**53), us=st.integers(0, 2**53), reason=names)
 )
+claimed = st.builds(ClaimTally, claims=st.integers(0, 2**53), empty=st.integers(0, 2**53), wakes=counts, sizes=buckets,
+                    claim_us=buckets)  # fmt: skip
 wild = st.builds(Event, v=st.just(1), pool=st.integers(0, 2**31 - 1), name=names, sent_at=st.floats(0, 1e11),
-                 statements=st.integers(0, 2**53), queues=st.dictionaries(names, tallies, max_size=3),
+                 statements=st.integers(0, 2**53), claims=claimed, queues=st.dictionaries(names, tallies, max_size=3),
                  jobs=st.dictionaries(names, jobs, max_size=3), batches=batches)  # fmt: skip
 
 

@@ -155,6 +155,22 @@ async def test_ages_and_orders(database: Database) -> None:
         await listing.page(parse("batch:nix"))
 
 
+async def test_the_last_attempt_s_error_finds_what_waits_for_another(database: Database) -> None:
+    listing = Listing(database)
+    earlier = json.dumps([{"attempt": 1, "error": {"type": "KeyError"}}, {"attempt": 2, "error": {"type": "os.Late"}}])
+    async with database.acquire() as conn:
+        await conn.execute(f"UPDATE {database.schema}.executions SET attempts = $1 WHERE id = $2", earlier, _id(6))
+        await conn.execute(f"INSERT INTO {database.schema}.batches (name, job, size) VALUES ('1', 'nb:fetch', 0)")
+    assert [info.id for info in (await listing.page(parse("error:Late"))).rows] == [_id(6)]
+    assert [info.id for info in (await listing.page(parse("Late status:pending"))).rows] == [_id(6)]
+    assert (await listing.page(parse("error:KeyError"))).rows == ()
+    assert (await listing.count(parse("batch:#1"))).number == 30
+    assert (await listing.count(parse("batch:1"))).number == 0  # the name goes before the number
+    found = await listing.read([_id(3), b"\1" * 16, _id(2)])
+    assert [info.id for info in found] == [_id(3), _id(2)]
+    assert found[:1] == (await listing.page(parse(f"id:{_id(3).hex()}"))).rows
+
+
 async def test_groups_batches_facts_and_details(database: Database, leased: Leased) -> None:
     listing = Listing(database)
     groups = await listing.failures()

@@ -83,12 +83,19 @@ async def test_a_pool_is_seen_at_work_and_gone(leased: Leased, live: Live) -> No
     try:
         assert pool.stdout is not None
         assert await asyncio.to_thread(pool.stdout.readline) == "done\n"
-        await _until(live, lambda: live.board.totals().run.count == 200)
+        await _until(live, lambda: live.board.totals().run.count == 200 and not live.board.totals().running)
         (queue,) = live.board.queues()
         assert (queue.waiting, queue.running) == (0, 0)
         assert queue.failed_share == pytest.approx(1 / 200)
         await _until(live, lambda: [one.state for one in live.board.pools()] in (["alive"], ["quiet"]))
-        assert live.board.claims().claims > 0
+        claims, (job,) = live.board.claims(), live.board.jobs()
+        assert claims.claims > 0
+        # An event tells of its latest 16 one by one, and what was given back unstarted is claimed again.
+        assert sum(batch.size for batch in claims.ribbon) > 0
+        assert {batch.queue for batch in claims.ribbon if batch.size} == {"default"}
+        assert (job.name, job.wait.count, job.run.count) == ("watched:half", 200, 200)
+        assert job.failed_share == pytest.approx(1 / 200)
+        assert sum(map(sum, live.board.heat("run", 300, "watched:half").cells)) == 200
         await asyncio.to_thread(pool.communicate, timeout=30)
         assert pool.returncode == 0
         await _until(live, lambda: [one.state for one in live.board.pools()] == ["stopped"])
