@@ -62,6 +62,7 @@ class Kernel:
         self.client = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=_PATIENCE_S)
+        self._replies: dict[str, Any] = {}
 
     def run(self, code: str) -> Cell:
         """Run a cell that is to succeed."""
@@ -92,10 +93,15 @@ class Kernel:
             _take(cell, kind, content)
         else:
             return cell
-        while (reply := self.client.get_shell_msg(timeout=_PATIENCE_S))["parent_header"]["msg_id"] != sent:
-            pass
-        cell.status = reply["content"]["status"]
+        cell.status = self.reply(sent)["content"]["status"]
         return cell
+
+    def reply(self, sent: str) -> Any:
+        """The reply to what has been sent. Those of others that come before it are kept: shells answer in any order."""
+        while sent not in self._replies:
+            message = self.client.get_shell_msg(timeout=_PATIENCE_S)
+            self._replies[message["parent_header"]["msg_id"]] = message
+        return self._replies.pop(sent)
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()

@@ -36,7 +36,7 @@ def kernel(kernels: Callable[..., Kernel], request: pytest.FixtureRequest) -> Ke
 
 def test_output_interrupts_and_completion(kernel: Kernel) -> None:
     submits = kernel.client.execute("e = held.options(capture='cell').submit('x')\nawait e")
-    assert kernel.finish(submits, until="first x").out == "first x\n"
+    assert kernel.finish(submits, until="first x\n").out == "first x\n"
     kernel.interrupt()
     name, _, trace = kernel.finish(submits).error or ("", "", "")
     assert name in ("KeyboardInterrupt", "CancelledError")
@@ -46,7 +46,7 @@ def test_output_interrupts_and_completion(kernel: Kernel) -> None:
     waits = kernel.client.execute("gate.set(); e.wait(20)\nprint('unrelated')")
     shown: dict[str, str] = {submits: "", waits: ""}
     is_idle = False
-    while not is_idle or "then" not in shown[submits]:
+    while not is_idle or "then x\n" not in shown[submits]:
         message = kernel.client.get_iopub_msg(timeout=30)
         parent = message["parent_header"].get("msg_id")
         if message["msg_type"] == "stream":
@@ -54,7 +54,7 @@ def test_output_interrupts_and_completion(kernel: Kernel) -> None:
         elif message["msg_type"] == "status" and parent == waits:
             is_idle = message["content"]["execution_state"] == "idle"
     assert shown == {submits: "then x\n", waits: "unrelated\n"}
-    kernel.client.get_shell_msg(timeout=30)
+    assert kernel.reply(waits)["content"]["status"] == "ok"
 
     quiet = kernel.run("held.submit('y').result(timeout=20)")
     assert quiet.out == ""
@@ -68,6 +68,4 @@ def test_output_interrupts_and_completion(kernel: Kernel) -> None:
         "%%currant --wa": ["--wait"],
     }.items():
         sent = kernel.client.complete(line)
-        while (reply := kernel.client.get_shell_msg(timeout=30))["parent_header"]["msg_id"] != sent:
-            pass
-        assert reply["content"]["matches"] == found
+        assert kernel.reply(sent)["content"]["matches"] == found

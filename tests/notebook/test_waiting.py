@@ -14,7 +14,7 @@ from tests.conftest import Leased
 from tests.notebook.conftest import Kernel
 
 JOBS = """
-import asyncio, os, signal, threading, time
+import asyncio, os, signal, sys, threading, time
 import currant_lab as currant
 from currant_lab import job
 
@@ -115,9 +115,7 @@ def _in_subshell(kernel: Kernel, code: str) -> Any:
     message = session.msg("execute_request", {"code": code, "silent": False, "store_history": False})
     message["header"]["subshell_id"] = subshell
     client.shell_channel.send(message)
-    while (reply := client.get_shell_msg(timeout=30))["parent_header"]["msg_id"] != message["header"]["msg_id"]:
-        pass
-    return reply["content"]["status"]
+    return kernel.reply(message["header"]["msg_id"])["content"]["status"]
 
 
 def test_waits_in_a_script(leased: Leased, tmp_path: Path) -> None:
@@ -130,10 +128,13 @@ HELD = """
 def held(x):
     gate.wait()
 
+def waits():
+    is_known = e.id.bytes in e._owner.waits._waiting
+    return is_known and sys._current_frames()[threading.main_thread().ident].f_code.co_name in ("wait", "select")
+
 def interrupt():
-    while e.id.bytes not in e._owner.waits._waiting:
+    while not waits():
         time.sleep(0.01)
-    time.sleep(0.05)
     globals().update(sent=time.monotonic())
     os.kill(os.getpid(), signal.SIGINT)
 
