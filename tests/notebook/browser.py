@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 
 _TOKEN = "browser-test"
-_PATIENCE_MS = 20_000
+_PATIENCE_MS = 60_000
 _READY = """() => {
     const context = window.jupyterapp.shell.currentWidget?.context?.sessionContext;
     return context?.isReady && context.session?.kernel?.status === "idle";
