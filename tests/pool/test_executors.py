@@ -166,7 +166,7 @@ def test_a_handler_in_a_process_is_really_ended(start: Callable[..., Pool], tmp_
     pool = start(executor="process", workers=1)
     square.submit(1).result(PATIENCE)  # the process is there: the time limit is the handler's alone
     gate = tmp_path / "gate"
-    e = waits_for.options(timeout=0.5 if how == "timeout" else None).submit(str(gate))
+    e = waits_for.options(timeout=2 if how == "timeout" else None).submit(str(gate))
     (pid,) = started(gate, 1)
     match how:
         case "timeout":
