@@ -14,7 +14,7 @@ import currant_lab as currant
 from currant_lab import job
 from currant_lab.pool.pool import Pool
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that a test waits for a signal before it gives up."""
 
 KINDS = pytest.mark.parametrize("kind", ["async", "plain"])

@@ -86,7 +86,7 @@ def test_delay_and_at_start_when_they_are_due(pool: Pool) -> None:
     delayed = now.options(delay=0.2).submit()
     at = now.options(at=datetime.now(UTC) + timedelta(seconds=0.2)).submit()
     past = now.options(at=datetime(2020, 1, 1, tzinfo=UTC)).submit()
-    assert delayed.status == "scheduled"
+    assert now.options(delay=3600).submit().status == "scheduled"
     assert past.result(PATIENCE) >= before
     assert delayed.result(PATIENCE) >= before + 0.19  # the clocks of this process and of the server are one
     assert at.result(PATIENCE) >= before + 0.19
@@ -210,7 +210,7 @@ def test_a_handler_that_can_t_be_ended_does_not_hold_a_stop_up(start: Callable[.
     assert signals.started.wait(PATIENCE)
     began = time.monotonic()
     pool.stop(drain=False)
-    assert time.monotonic() - began < PATIENCE / 2
+    assert time.monotonic() - began < 10
     assert e.status == "pending"
     signals.go_on.set()
 
