@@ -82,6 +82,15 @@ def hog(x: int, seconds: float) -> list[int]:
 
 
 @job
+def deaf(x: int, path: str) -> list[int]:
+    """Holds the GIL until somebody opens this FIFO."""
+    token = trace("begin")
+    os.close(ctypes.PyDLL(None).open(path.encode(), os.O_RDONLY))
+    trace("end")
+    return [answer(x), token]
+
+
+@job
 def glutton(x: int) -> None:
     """Takes memory until it is killed for it."""
     trace("begin")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,10 +102,12 @@ def test_a_pool_whose_connections_are_cut_and_who_comes_back_keeps_its_work(
     id = patient(books, tmp_path / "go")
     background.run(wire.cut())
     until(lambda: not books.sql("SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = $1", pool_of(books, id)))
-    begin("first to look")
+    first = begin("first to look")
+    os.kill(first.pid, signal.SIGSTOP)  # it would look again after three seconds, however slow this machine is
     assert books.sql("SELECT suspect_since FROM currant.pools WHERE pid = $1", worker.pid)[0]["suspect_since"]
     wire.is_cut = False
     until(lambda: books.sql("SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = $1", pool_of(books, id)))
+    os.kill(first.pid, signal.SIGCONT)
     begin("second to look")
     (tmp_path / "go").touch()
     until(lambda: books.row(id)["status"] == "succeeded")
@@ -116,9 +120,10 @@ def pool_of(books: Books, id: bytes) -> int:
     return int(books.row(id)["claimed_by"])
 
 
-def test_a_pool_that_is_only_slow_is_not_robbed(begin: Begin, books: Books) -> None:
+def test_a_pool_that_is_only_slow_is_not_robbed(begin: Begin, books: Books, tmp_path: Path) -> None:
     worker = begin("slow", workers=1)
-    (id,) = books.submit("hog", "[1, 7.0]")  # holds the GIL: nothing of Python moves in there
+    os.mkfifo(tmp_path / "go")
+    (id,) = books.submit("deaf", json.dumps([1, str(tmp_path / "go")]))  # nothing of Python moves in there
     until_begun(books)
     seen = "SELECT seen_at, lost_at FROM currant.pools WHERE pid = $1"
     before = books.sql(seen, worker.pid)[0]["seen_at"]
@@ -126,6 +131,7 @@ def test_a_pool_that_is_only_slow_is_not_robbed(begin: Begin, books: Books) -> N
     until(lambda: books.sql(seen, worker.pid)[0]["seen_at"] > before)
     assert books.row(id)["status"] == "running", "the GIL was let go: this shows nothing"
     begin("second to look")
+    os.close(os.open(tmp_path / "go", os.O_WRONLY))
     until(lambda: books.row(id)["status"] == "succeeded")
     row = books.row(id)
     assert (row["attempt"], row["token"], row["rescues"]) == (1, 1, 0)
