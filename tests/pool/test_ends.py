@@ -30,6 +30,20 @@ async def test_the_interpreter_ends_within_two_seconds_and_gives_back(leased: Le
         held.submit()
         sys.stdin.readline()
     """)
+    conn = await leased.connect()
+    took: list[float] = []
+    while not took or (took[-1] >= 4 and len(took) < 3):  # a busy machine has two more tries
+        took.append(seconds_to_end(script, leased))
+        rows = await conn.fetch(f"DELETE FROM {leased.schema}.executions RETURNING status, attempt")
+        pools = await conn.fetch(f"DELETE FROM {leased.schema}.pools RETURNING stopped_at IS NOT NULL AS stopped")
+        assert [tuple(row) for row in rows] == [("pending", 0), ("pending", 0)]
+        assert [row["stopped"] for row in pools] == [True]
+    await conn.close()
+    assert took[-1] < 4, took  # about 1.4 on an idle machine; a front end kills a kernel after 2.4
+
+
+def seconds_to_end(script: str, leased: Leased) -> float:
+    """What the interpreter of a script takes from the end of its last line, a wait for input, to its own."""
     process = subprocess.Popen(
         [sys.executable, "-c", script], env=leased.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -38,18 +52,9 @@ async def test_the_interpreter_ends_within_two_seconds_and_gives_back(leased: Le
     assert process.stdout.readline() == "on\n"
     asked = time.monotonic()
     process.stdin.close()
-    assert process.wait(10) == 0
-    took = time.monotonic() - asked
+    assert process.wait(60) == 0
     process.stdout.close()
-    assert took < 4, took  # about 1.4 on an idle machine; a front end kills a kernel after 2.4
-    conn = await leased.connect()
-    try:
-        rows = await conn.fetch(f"SELECT status, attempt FROM {leased.schema}.executions")
-        pools = await conn.fetch(f"SELECT stopped_at IS NOT NULL AS stopped FROM {leased.schema}.pools")
-    finally:
-        await conn.close()
-    assert [tuple(row) for row in rows] == [("pending", 0), ("pending", 0)]
-    assert [row["stopped"] for row in pools] == [True]
+    return time.monotonic() - asked
 
 
 def test_a_forked_child_has_not_started_and_can_start_its_own(leased: Leased) -> None:

@@ -64,10 +64,14 @@ def test_a_new_pool_of_the_same_name_has_the_work_back_within_a_second(
         worker = begin("lab")
         books.submit("patient", json.dumps([1, str(tmp_path / "go")]), 10)  # four run
         until_begun(books, 4)
+        asked = time.monotonic()
+        other = start(name="other", queues=["other"])
+        usual = time.monotonic() - asked  # what a start takes here with nobody to rescue
+        other.stop()
         worker.kill()
         asked = time.monotonic()
         pool = start(name="lab", queues=["other"])  # a queue of its own, so that what is back stays pending
-        took.append(time.monotonic() - asked)
+        took.append(time.monotonic() - asked - usual)
         states = books.sql("SELECT status, rescues, count(*) FROM currant.executions GROUP BY 1, 2 ORDER BY 2")
         assert [tuple(row) for row in states] == [("pending", 0, 6), ("pending", 1, 4)]
         pool.stop()
