@@ -17,7 +17,7 @@ from jupyter_client.manager import KernelManager
 from tests.conftest import Leased
 from tests.notebook.versions import python_of
 
-_PATIENCE_S = 30
+_PATIENCE_S = 60
 
 
 @dataclass

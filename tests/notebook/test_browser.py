@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Leased
 from tests.notebook.browser import Notebook, chromium, lab
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 JOBS = """
 %load_ext currant_lab

@@ -14,7 +14,7 @@ STORIES = ("02_crawl.ipynb", "03_watching.ipynb", "04_workflows.ipynb")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", STORIES)
 def test_it_runs_from_end_to_end(name: str, leased: Leased, tmp_path: Path) -> None:
     nb = execute(NOTEBOOKS / name, leased.env, tmp_path)

@@ -76,12 +76,12 @@ def index(leased: Leased, library: Path, *files: str) -> Report:
     return Report("first", "again", {"pending": 2, "succeeded": 1, "failed": 1}, files, library)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_quickstart_runs_and_its_books_are_right(store: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "CURRANT_"))}
     command = [sys.executable, "-m", "currant_lab.notebook.demo", "--save", str(store / "executed.ipynb")]
     done = subprocess.run(
-        command, env=kept | {"CURRANT_HOME": str(store)}, capture_output=True, text=True, timeout=280, check=False
+        command, env=kept | {"CURRANT_HOME": str(store)}, capture_output=True, text=True, timeout=840, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     submitted, indexed, failed = map(
