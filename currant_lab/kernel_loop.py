@@ -15,9 +15,11 @@ import asyncio
 import concurrent.futures
 import contextlib
 import importlib.util
+import math
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any, TypeVar
@@ -35,6 +37,9 @@ _INSTALL = (
     "`await` it, or pip install 'currant-lab[kernel-loop]'"
 )
 
+
+_TICK_S = 0.1
+"""A SIGINT that comes just before the selector sleeps does not wake it, and its handler would run at the next event."""
 
 _PATCHED = "_nest_patched"
 """What both, nest_asyncio and its continuation, give to a loop."""
@@ -157,7 +162,13 @@ def hold(future: concurrent.futures.Future[T], timeout: float | None = None) -> 
 
 async def _first(future: concurrent.futures.Future[Any], wish: asyncio.Future[None], timeout: float | None) -> None:
     """Until the future is done, there is the wish to stop, or the time is over. The futures stay as they are."""
-    await asyncio.wait({asyncio.wrap_future(future), wish}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    either = {asyncio.wrap_future(future), wish}
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    while True:
+        rest = deadline - time.monotonic()
+        done, _ = await asyncio.wait(either, timeout=min(rest, _TICK_S), return_when=asyncio.FIRST_COMPLETED)
+        if done or rest <= _TICK_S:
+            return
 
 
 class _Stop:
