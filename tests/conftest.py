@@ -65,7 +65,7 @@ class Servers:
         return self._clusters[name]
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
     async def superuser(self, name: str) -> Any:
         """This process's own connection to a server, for what surrounds the tests."""
@@ -142,7 +142,7 @@ def leased(servers: Servers, server: Cluster, new_schema: Callable[[], str]) -> 
 async def _drop(servers: Servers, name: str, schema: str) -> None:
     connection = await servers.superuser(name)
     try:
-        await connection.execute(f"SET lock_timeout = '3s'; DROP SCHEMA IF EXISTS {schema} CASCADE")
+        await connection.execute(f"SET lock_timeout = '20s'; DROP SCHEMA IF EXISTS {schema} CASCADE")
     except asyncpg.LockNotAvailableError:
         holders = await connection.fetch(
             "SELECT pid, application_name, state, query FROM pg_stat_activity"

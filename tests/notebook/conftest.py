@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,10 +50,14 @@ class Cell:
 
 
 class Kernel:
-    """An IPython kernel in a process of its own, as JupyterLab starts one for the notebook `path`."""
+    """An IPython kernel in a process of its own, as JupyterLab starts one for the notebook `path`.
 
-    def __init__(self, env: dict[str, str], path: str, version: str = "newest") -> None:
-        self.manager = KernelManager()
+    Its sockets are files that begin with `sockets`: of five TCP ports that were free when they were chosen one may be
+    another kernel's by the time this one takes it, and then it ends at once.
+    """
+
+    def __init__(self, env: dict[str, str], path: str, version: str, sockets: str) -> None:
+        self.manager = KernelManager(transport="ipc", ip=sockets)
         self.manager._kernel_spec = KernelSpec(
             argv=[python_of(version), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         )
@@ -148,12 +153,13 @@ def kernels(leased: Leased) -> Iterator[Callable[[str], Kernel]]:
     begun: list[Kernel] = []
 
     def start(path: str = "/home/ada/Field notes.ipynb", version: str = "newest") -> Kernel:
-        begun.append(Kernel(leased.env, path, version))
+        begun.append(Kernel(leased.env, path, version, f"{place}/{len(begun)}"))
         return begun[-1]
 
-    yield start
-    for kernel in begun:
-        kernel.end()
+    with tempfile.TemporaryDirectory() as place:
+        yield start
+        for kernel in begun:
+            kernel.end()
 
 
 @pytest.fixture
