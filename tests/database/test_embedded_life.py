@@ -108,7 +108,7 @@ def test_the_watcher_stops_it_when_everybody_was_killed(agents, home):
 
 
 def test_whoever_comes_within_the_grace_time_keeps_it(agents, home):
-    first, second = agents(grace=4), agents()
+    first, second = agents(grace=8), agents()
     first.start()
     pid = first.ask("facts")["pid"]
     second.ask("ready")  # it has loaded all it needs, so only its start has to fit into the grace time
