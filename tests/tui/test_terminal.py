@@ -162,7 +162,7 @@ def _pool(name: str, env: dict[str, str]) -> subprocess.Popen[str]:
     return started
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_day_of_a_dashboard(cluster: Cluster, terminals: Callable[..., Terminal], tmp_path: Path) -> None:
     env = clean_environment() | {"CURRANT_DATABASE_URL": cluster.url, "CURRANT_TUI_CONFIG": str(tmp_path / "none")}
     terminal = terminals("--record", str(tmp_path / "day.cur"), env=env)
