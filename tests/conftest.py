@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from currant_lab.database.connect import connect
 from currant_lab.database.migrate import migrate
@@ -24,6 +25,12 @@ from tests.servers import BINARIES, Cluster
 T = TypeVar("T")
 
 _numbers = itertools.count()
+
+# The same inputs in every run, so that what a run finds is of the change it tries and not of chance; and no clock,
+# which on a busy machine measures the neighbours. `--hypothesis-profile=search` looks at random.
+_NO_CLOCK: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, **_NO_CLOCK)
+settings.register_profile("search", derandomize=False, **_NO_CLOCK)
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,8 @@ class Servers:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("same")
     config.addinivalue_line("markers", "both_servers: runs on the embedded PostgreSQL 18 and on Debian's 15")
     config.addinivalue_line("markers", "home(name): the embedded server's home is a new directory of this name")
     for name in [name for name in os.environ if name.startswith(("PG", "CURRANT_"))]:
@@ -142,7 +151,7 @@ def leased(servers: Servers, server: Cluster, new_schema: Callable[[], str]) -> 
 async def _drop(servers: Servers, name: str, schema: str) -> None:
     connection = await servers.superuser(name)
     try:
-        await connection.execute(f"SET lock_timeout = '20s'; DROP SCHEMA IF EXISTS {schema} CASCADE")
+        await connection.execute(f"SET lock_timeout = '15s'; DROP SCHEMA IF EXISTS {schema} CASCADE")
     except asyncpg.LockNotAvailableError:
         holders = await connection.fetch(
             "SELECT pid, application_name, state, query FROM pg_stat_activity"

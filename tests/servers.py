@@ -94,7 +94,8 @@ class Cluster:
             os.chown(self.directory, *self._user)
         self.bin = self._reachable(bin_directory)
         self.data = self.directory / "data"
-        self.port = _free_port()
+        self._held = _port_held()
+        self.port = int(self._held.getsockname()[1])
         self._process: subprocess.Popen[bytes] | None = None
         self._init(conf, hba)
         self.start()
@@ -145,6 +146,7 @@ class Cluster:
 
     def destroy(self) -> None:
         self.stop(signal.SIGQUIT)
+        self._held.close()
         shutil.rmtree(self.directory)
 
     def _init(self, conf: str, hba: str) -> None:
@@ -194,13 +196,13 @@ def _embedded_binaries() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
-def _free_port() -> int:
-    """One that nobody has, below those that the kernel hands out: they may be gone before the server has them."""
-    for port in random.sample(range(10_000, 32_000), 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("a hundred ports are taken")
+def _port_held() -> socket.socket:
+    """A socket that holds a free port and never listens: the server may listen there whenever it runs, as both say
+    SO_REUSEADDR; while it does not, nobody else is given the port, neither to listen at nor to call from."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 def _die_with_parent() -> None:

@@ -108,7 +108,7 @@ def test_cancel_meets_a_claim_under_way(client: Client, hand: Hand, leased: Leas
         await conn.close()
         return await cancelling
 
-    assert background.run(work(), 10)
+    assert background.run(work(), 40)
     (row,) = hand.sql("SELECT * FROM currant.executions")
     assert (row["status"], row["cancelling"]) == ("running", True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -75,10 +76,12 @@ def test_events_in_a_flood_cost_few_looks(client: Client, hand: Hand, monkeypatc
         hand.finish(value=2)
         hand.notify()
 
+    began = time.monotonic()
     thread = later(work)
-    assert handle.result(20) == 2
+    assert handle.result(40) == 2
+    lasted = time.monotonic() - began
     thread.join()
-    assert len(looks) < 50
+    assert len(looks) < 5 + 10 * lasted, "ten a second at most, however long a busy machine takes for the flood"
 
 
 def test_a_missed_event_is_made_up_for(client: Client, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:

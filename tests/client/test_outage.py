@@ -26,11 +26,14 @@ def double(x: int) -> int:
     return 2 * x
 
 
+PATIENCE = 30.0
+
+
 @pytest.fixture
 def client(leased: Leased, wire: Wire) -> Iterator[Client]:
     """Over the wire."""
     database = background.run(Database.open(over(wire, leased), leased.schema, migrate=False))
-    made = Client(database, patience=5.0)
+    made = Client(database, patience=PATIENCE)
     current.put(made)
     yield made
     current.put(None)
@@ -108,15 +111,17 @@ def test_a_connection_that_only_seems_to_be_there_is_given_up(
 def test_a_database_that_hangs_is_told_in_words(
     client: Client, wire: Wire, hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("currant_lab.database.limits.ANSWER_S", 0.2)
-    client._submitter._patience = client.patience = 0.1
     hand.sql("BEGIN")
     hand.sql("LOCK TABLE currant.executions IN ACCESS EXCLUSIVE MODE")
+    client._submitter._patience = client.patience = 0.1
     try:
-        with pytest.raises(DatabaseUnavailable, match="does not answer: nothing was heard of it for 0.2 s"):
-            double.submit(1)
+        with monkeypatch.context() as impatient:
+            impatient.setattr("currant_lab.database.limits.ANSWER_S", 0.2)
+            with pytest.raises(DatabaseUnavailable, match="does not answer: nothing was heard of it for 0.2 s"):
+                double.submit(1)
     finally:
         hand.sql("ROLLBACK")
+    client._submitter._patience = client.patience = PATIENCE
     double.submit(2)
     assert numbers(hand) == [2]
 
@@ -132,6 +137,7 @@ def test_patience_ends(client: Client, wire: Wire, hand: Hand) -> None:
         double.map([1, 2])
     wire.is_cut = False
     assert numbers(hand) == []
+    client._submitter._patience = client.patience = PATIENCE  # only now has it a server that answers when it can
     double.submit(3)
     double.map([4])
     assert numbers(hand) == [3, 4]

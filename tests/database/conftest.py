@@ -61,10 +61,10 @@ def home(request: pytest.FixtureRequest) -> Iterator[Path]:
     if mark is None:
         subprocess.run(["cp", "-a", request.getfixturevalue("made_store"), place], check=True)
     yield place
-    left = processes_of(top, patience=10)
+    left = processes_of(top, patience=30)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
-    processes_of(top, patience=10)
+    processes_of(top, patience=30)
     shutil.rmtree(top, ignore_errors=True)
     assert not left, f"server processes were left behind: {left}"
 

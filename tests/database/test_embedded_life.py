@@ -108,7 +108,7 @@ def test_the_watcher_stops_it_when_everybody_was_killed(agents, home):
 
 
 def test_whoever_comes_within_the_grace_time_keeps_it(agents, home):
-    first, second = agents(grace=4), agents()
+    first, second = agents(grace=8), agents()
     first.start()
     pid = first.ask("facts")["pid"]
     second.ask("ready")  # it has loaded all it needs, so only its start has to fit into the grace time
@@ -136,7 +136,7 @@ def test_a_server_that_dies_in_use_is_started_again(agents, home, victim):
     pid = agent.ask("facts")["pid"]
     server = psutil.Process(pid)
     os.kill(pid if victim == "postmaster" else only_store(home).watcher_pid(), signal.SIGKILL)
-    psutil.wait_procs([server], timeout=10)
+    server.wait(40)
     assert agent.ask("facts")["pid"] != pid
     agent.exit()
     assert is_gone(home, patience=0)
@@ -148,7 +148,7 @@ def test_an_idle_lease_holder_starts_it_again_by_itself(agents, home):
     pid = agent.ask("facts")["pid"]
     server = psutil.Process(pid)
     os.kill(pid, signal.SIGKILL)
-    psutil.wait_procs([server], timeout=10)
+    server.wait(40)
     store = only_store(home)
     came = threading.Event()
     while not store.answers() and not came.wait(0.02):

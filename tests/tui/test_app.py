@@ -13,8 +13,10 @@ from currant_tui.widgets.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
+from currant_lab.errors import DatabaseUnavailable
+from currant_lab.watch.asking import Asking
 from tests.conftest import Leased
-from tests.tui.looking import HOSTILE, SIZES, app_on, screen_of, shown, submit
+from tests.tui.looking import HOSTILE, SIZES, app_on, shown, submit
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -56,17 +58,21 @@ async def test_a_terminal_too_small_is_told_kindly(leased: Leased) -> None:
         assert "40 x" in screen
 
 
-async def test_a_database_that_goes_away_is_told_and_comes_back(leased: Leased) -> None:
+async def test_a_database_that_goes_away_is_told_and_comes_back(
+    leased: Leased, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nobody(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("the server has gone")
+
     await submit(leased, 3, queue="mail")
     app = app_on(leased, read_only=True)
     async with app.run_test(size=(120, 36)) as pilot:
         await shown(app, pilot, lambda text: "LIVE" in text)
-        app.lab.board.lost("the server has gone", app.lab.board.now)
-        app.apply()
-        await pilot.pause()
-        screen = screen_of(app)
-        assert "AWAY" in screen
-        assert "mail" in screen
+        with monkeypatch.context() as away:
+            for name in ("next", "whole"):
+                away.setattr(Asking, name, nobody)
+            screen = await shown(app, pilot, lambda text: "AWAY" in text)
+            assert "mail" in screen
         await shown(app, pilot, lambda text: "LIVE" in text)
 
 

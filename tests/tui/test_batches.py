@@ -15,9 +15,9 @@ from tests.tui.looking import HOSTILE, app_on, execute, shown, submit, told, unt
 
 
 async def _batch(leased: Leased, name: str | None, waiting: int, failed: int, succeeded: int) -> None:
-    """A batch, as if it had begun a minute ago."""
+    """A batch, as if it had begun fifty hours ago."""
     size = waiting + failed + succeeded
-    sql = "INSERT INTO SCHEMA.batches (name, job, size, created_at) VALUES ($1, $2, $3, now() - interval '60 s')"
+    sql = "INSERT INTO SCHEMA.batches (name, job, size, created_at) VALUES ($1, $2, $3, now() - interval '50 hours')"
     ((number,),) = await execute(leased, f"{sql} RETURNING id", name, HOSTILE, size)
     ids = [bytes.fromhex(f"0190{number:08x}7000800000000000{n:04x}") for n in range(size + 1)]
     await execute(leased, "INSERT INTO SCHEMA.batch_parts VALUES ($1, $2, $3, $4)", number, ids[0], ids[-1], size)
@@ -49,7 +49,7 @@ async def test_batches_lead_to_their_executions_and_are_cancelled(leased: Leased
         screen = await shown(app, pilot, lambda text: "number 2" in text)
         line = next(line for line in screen.splitlines() if "number 2" in line)
         assert "40 %" in line
-        assert "1m" in line  # left: six at the pace of four a minute
+        assert "  3d " in line  # left: six at the pace of four in fifty hours
         assert "boom [/foo] ␛[31m" in screen
         await pilot.press("j", "enter")
         await shown(app, pilot, lambda text: "1 to 10 of 10" in text)

@@ -54,10 +54,12 @@ async def test_a_pools_claims_are_a_ribbon_that_keys_and_mouse_go_along(leased: 
             for _ in range(len(picture.data.batches) + 9):  # events may still bring some
                 await pilot.press("left")
                 await pilot.pause()
-            screen = await shown(app, pilot, lambda text: f"{picture.data.batches[0].size or 'none'} from one" in text)
+            first = picture.data.batches[0]
+            await shown(app, pilot, lambda text: f"{first.size or 'none'} from {first.queue}" in text)
             assert picture.data.marked
+            newest = len(picture.data.batches) - 1
             await pilot.click(RibbonPicture, offset=(picture.size.width - 1, 3))
-            await shown(app, pilot, lambda _: picture.data.chosen == len(picture.data.batches) - 1)
+            await shown(app, pilot, lambda _: picture.data.chosen >= newest and picture.data.marked)
             await pilot.press("escape")
             await shown(app, pilot, lambda _: not picture.data.marked)
             await pilot.press("s")

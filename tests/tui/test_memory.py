@@ -40,7 +40,7 @@ async def test_pages_and_screens_that_are_left_leave_no_widgets() -> None:
             await pilot.press(key)
             await pilot.pause()
         try:
-            await until(pilot, is_let_go, within_s=10)
+            await until(pilot, is_let_go, within_s=40)
         except TimeoutError:
             raise AssertionError(f"still held: {held}") from None
 

@@ -51,7 +51,7 @@ class Terminal:
         self._code = place / "code"
         shown = env | {"TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(place)}
         self._env = {name: value for name, value in shown.items() if name not in _NOT_OURS}
-        inside = f"{shlex.join(words)}; echo ended $? > {shlex.quote(str(self._code))}; sleep 60"
+        inside = f"{shlex.join(words)}; echo ended $? > {shlex.quote(str(self._code))}; sleep 600"
         geometry = ["-x", str(size[0]), "-y", str(size[1])]
         self._tmux("-f", "/dev/null", "new-session", "-d", *geometry, "sh", "-c", inside)
 
@@ -74,7 +74,7 @@ class Terminal:
     def resize(self, columns: int, lines: int) -> None:
         self._tmux("resize-window", "-x", str(columns), "-y", str(lines))
 
-    def until(self, *texts: str, gone: str | None = None, within_s: float = 30) -> str:
+    def until(self, *texts: str, gone: str | None = None, within_s: float = 90) -> str:
         """The screen once it shows all of these."""
         end = time.monotonic() + within_s
         while time.monotonic() < end:
@@ -98,7 +98,7 @@ class Terminal:
 
     def code(self) -> str:
         """What the program ended with."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not self._code.exists() or not self._code.read_text():
             assert time.monotonic() < end, f"it has not ended:\n{self.screen}"
             time.sleep(0.02)
@@ -162,7 +162,7 @@ def _pool(name: str, env: dict[str, str]) -> subprocess.Popen[str]:
     return started
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_day_of_a_dashboard(cluster: Cluster, terminals: Callable[..., Terminal], tmp_path: Path) -> None:
     env = clean_environment() | {"CURRANT_DATABASE_URL": cluster.url, "CURRANT_TUI_CONFIG": str(tmp_path / "none")}
     terminal = terminals("--record", str(tmp_path / "day.cur"), env=env)

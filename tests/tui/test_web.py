@@ -36,7 +36,7 @@ def _served(leased: Leased, *words: str) -> Iterator[tuple[str, subprocess.Popen
         finally:
             if web.poll() is None:
                 web.send_signal(signal.SIGINT)
-                said, _ = web.communicate(timeout=20)
+                said, _ = web.communicate(timeout=40)
                 assert (web.returncode, said) == (0, "")
 
 
@@ -56,7 +56,7 @@ class _Tab:
         self.sent += _CODES.sub("", data.decode(errors="replace"))
 
     def until(self, text: str) -> None:
-        for _ in range(400):
+        for _ in range(1_000):
             if text in self.sent:
                 return
             self.page.wait_for_timeout(50)
@@ -66,7 +66,7 @@ class _Tab:
 @contextmanager
 def _called(address: str, **headers: str) -> Iterator[int]:
     """A WebSocket, or what comes in its place: the answer's status."""
-    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=40)
     socket = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     try:
         connection.request("GET", "/ws", headers=socket | {"Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="} | headers)

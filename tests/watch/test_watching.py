@@ -22,6 +22,7 @@ def test_a_dashboard_asks_little_and_holds_nothing_open(leased: Leased, servers:
         for key in "23":
             shown.press(key)
             assert servers.run(transactions_held(leased.url, seconds=0.5)) == 0
-        last = shown.wait(1)[-1]
-    assert (last["view"], last["waiting"]) == ("latency", 321)
-    assert last["painted"] > 0
+        # A second may be over before the key is heard, and a picture a second is not one in each.
+        while (last := shown.wait(1)[-1])["view"] != "latency" or not last["painted"]:
+            pass
+    assert last["waiting"] == 321
