@@ -14,6 +14,7 @@ import pytest
 from currant_lab.cli import main
 from tests.conftest import Leased
 
+pytestmark = pytest.mark.timeout(180)  # whole processes, with a server beside them: only a hang takes that long
 Done = subprocess.CompletedProcess[str]
 _MAIN = "import sys; from currant_lab.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -37,7 +38,7 @@ class Bench:
         )
         done = subprocess.run(
             [sys.executable, "-c", script, "bench", *map(str, words)],
-            env=self._env, cwd=self.directory, capture_output=True, text=True, timeout=50, check=False,
+            env=self._env, cwd=self.directory, capture_output=True, text=True, timeout=170, check=False,
         )  # fmt: skip
         assert "Traceback" not in done.stderr
         return done
