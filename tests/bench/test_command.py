@@ -14,6 +14,7 @@ import pytest
 from currant_lab.cli import main
 from tests.conftest import Leased
 
+pytestmark = pytest.mark.timeout(180)  # whole processes, with a server beside them: only a hang takes that long
 Done = subprocess.CompletedProcess[str]
 _MAIN = "import sys; from currant_lab.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -37,7 +38,7 @@ class Bench:
         )
         done = subprocess.run(
             [sys.executable, "-c", script, "bench", *map(str, words)],
-            env=self._env, cwd=self.directory, capture_output=True, text=True, timeout=50, check=False,
+            env=self._env, cwd=self.directory, capture_output=True, text=True, timeout=170, check=False,
         )  # fmt: skip
         assert "Traceback" not in done.stderr
         return done
@@ -64,7 +65,9 @@ def test_the_origins_words_give_all_figures_and_a_page(bench: Bench, leased: Lea
     report = json.loads((bench.directory / "run.json").read_text())
     assert report["jobs"] == 1000
     assert report["per_second"] == pytest.approx(1000 / report["seconds"])
-    assert 0 < report["submit_seconds"] <= report["seconds"] <= report["results_seconds"]
+    # The last settle may be heard of before the submitting thread has its turn again.
+    assert 0 < report["submit_seconds"] <= report["results_seconds"]
+    assert 0 < report["seconds"] <= report["results_seconds"]
     assert report["floor"]["ratio"] == pytest.approx(report["per_second"] / report["floor"]["per_second"])
     for latency in (report["wait_ms"], report["run_ms"]):
         values = [latency[name] for name in ("p50", "p95", "p99", "p999", "maximum")]
@@ -90,7 +93,7 @@ def test_the_origins_words_give_all_figures_and_a_page(bench: Bench, leased: Lea
 def test_each_kind_of_run_is_right_in_its_books(bench: Bench, words: tuple[Any, ...], shape: dict[str, Any]) -> None:
     report = bench.report("--workers", 8, "--jobs", 300, "--no-floor", *words)
     assert report["plan"] | shape == report["plan"]
-    assert report["jobs"] == 300 if "--duration" not in words else report["seconds"] >= 0.5
+    assert report["jobs"] == 300 if "--duration" not in words else report["submit_seconds"] >= 0.5
     assert report["floor"] is None
     assert sum(count for _, count in report["claims"]["histogram"]) == report["claims"]["claims"]
 
@@ -127,12 +130,16 @@ SLOWER_THAN_THOUGHT = """
     import asyncio
     from currant_lab import job
     from currant_lab.bench import work
+    from currant_lab.session import pool
 
     @job
     async def noop(n):
         next(work._starts)
-        if n > 2_000 and n % 1_000 < 8:
-            await asyncio.sleep(1.0)  # all workers: what was claimed for the next 50 ms is too much now
+        if n > 2_000 and n % 1_000 < 8:  # all workers: what was claimed for the next 50 ms is too much now
+            for _ in range(60):
+                if pool().stats().released:
+                    break
+                await asyncio.sleep(0.05)
         return n
 
     work.noop = noop

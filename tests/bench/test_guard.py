@@ -20,6 +20,9 @@ from tests.conftest import Leased
 from tests.pool.helpers import until
 
 JOBS = 2_000
+RUNS = 4
+KEPT = 2_000
+"""asyncpg keeps so many records to use them again; a busy machine reads outcomes in larger pages, and fills that."""
 
 
 @pytest.fixture
@@ -42,6 +45,7 @@ def more_than(before: tracemalloc.Snapshot) -> int:
     return sum(stat.count_diff for stat in tracemalloc.take_snapshot().compare_to(before, "filename"))
 
 
+@pytest.mark.timeout(180)  # tracing is slow
 def test_a_job_leaves_nothing_behind_in_the_process(pool: Pool) -> None:
     run()  # what is made once: connections, prepared statements, types
     gc.collect()
@@ -51,9 +55,9 @@ def test_a_job_leaves_nothing_behind_in_the_process(pool: Pool) -> None:
         gc.collect()
         _, peak = tracemalloc.get_traced_memory()
         before = tracemalloc.take_snapshot()
-        run()
-        run()
-        until(lambda: more_than(before) < 0.1 * 2 * JOBS)  # the last outcomes are let go a moment after the results
+        for _ in range(RUNS):
+            run()
+        until(lambda: more_than(before) < KEPT + 0.1 * RUNS * JOBS)  # the last outcomes are let go a moment later
     finally:
         tracemalloc.stop()
     assert peak / JOBS < 4_000, "bytes that a waiting job costs at most"

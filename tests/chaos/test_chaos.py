@@ -21,10 +21,13 @@ QUICK = (
 )  # fmt: skip
 
 
+SEED = 20261125
+"""Always the same faults in the same order: `make chaos` is there to look for others."""
+
+
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_whatever_breaks() -> None:
-    seed = random.randrange(2**31)
-    report = run(len(QUICK), seed, kinds=QUICK, length=0.2, is_loud=True)
+    report = run(len(QUICK), SEED, kinds=QUICK, length=0.2, is_loud=True)
     print(report.text())
     assert report.is_good, report.text()
     assert report.executions > 300
@@ -124,6 +127,7 @@ TAMPER: dict[str, tuple[str, Callable[..., bool]]] = {
 def test_the_audit_notices() -> None:
     with world(1, length=0.2) as whole:
         whole.await_started("a")
+        whole.until("the first ends", lambda: whole.sql("SELECT FROM currant.history LIMIT 1"))
         whole.sleep(2)
         whole.rest()
         books = whole.books

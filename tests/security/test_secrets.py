@@ -105,6 +105,7 @@ async def test_nothing_says_it(login, leased: Leased, servers: Servers, tmp_path
     assert not seen(said + out + err)
 
 
+@pytest.mark.timeout(180)  # four processes, one after the other
 @pytest.mark.parametrize(
     "words",
     [("doctor",), ("db", "url"), ("-v", "status", "--json")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -219,7 +220,7 @@ def test_a_blocking_call_is_told(pool: Pool, monkeypatch: pytest.MonkeyPatch, ca
     assert blocks.submit().result(PATIENCE) == 1
     told = [record.getMessage() for record in caplog.records if "held the loop" in record.getMessage()]
     assert len(told) == 1
-    assert "the workflow blocks held the loop for 0.1 s" in told[0]
+    assert re.search(r"the workflow blocks held the loop for \d+\.\d s", told[0])  # a busy machine sleeps longer
     assert "await currant.step(function" in told[0]
 
 

@@ -231,12 +231,16 @@ def test_calls_are_recorded(pool: Pool, books: Books) -> None:
 def test_timeouts_of_asyncio(pool: Pool, signals: Signals, books: Books) -> None:
     @job(name="stays")
     async def stays() -> None:
+        signals.started.set()
         await asyncio.Event().wait()
 
     @workflow(name="patience")
     async def patience() -> str:
         try:
-            async with asyncio.timeout(0.1):
+            async with asyncio.timeout(None) as limit:  # a time of its own could be over before the step has begun
+                asyncio.get_running_loop().run_in_executor(None, signals.started.wait, PATIENCE).add_done_callback(
+                    lambda _: limit.reschedule(0)
+                )
                 await stays.run()
         except TimeoutError:
             await currant.event("go")
@@ -252,10 +256,12 @@ def test_timeouts_of_asyncio(pool: Pool, signals: Signals, books: Books) -> None
 
 
 def test_signals(pool: Pool, books: Books) -> None:
+    pool.pause("default")  # with its first signal the run could have ended before the second
     run = nightly.submit("x")
     run.signal("approved", False)
     with pytest.raises(CurrantError, match="has had a signal 'approved'"):
         run.signal("approved", True)
+    pool.resume("default")
     assert run.result(PATIENCE) == {}
     with pytest.raises(CurrantError, match="has ended"):
         run.signal("approved", True)

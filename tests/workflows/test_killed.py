@@ -23,7 +23,8 @@ from tests.workflows import jobs
 
 RUNS = int(os.environ.get("KILLED_RUNS", "40"))
 GRAPH = int(os.environ.get("KILLED_GRAPH", "3000"))
-LONG_S = 30 + (RUNS + GRAPH / 50) * 0.5
+LONG_S = 120 + (RUNS + GRAPH / 50) * 0.5
+"""Only what hangs takes so long."""
 
 # What settles is inserted into history: once.
 AUDIT = (

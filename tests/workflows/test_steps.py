@@ -101,11 +101,19 @@ def test_the_order_of_as_completed_is_on_record(pool: Pool, signals: Signals, bo
     assert run.attempt == 1
 
 
-def test_calls_have_a_length(pool: Pool) -> None:
+def test_calls_have_a_length(pool: Pool, signals: Signals) -> None:
+    @job(name="beside it")
+    async def beside_it() -> None:
+        signals.started.set()
+
+    def lasts_until_then() -> None:
+        assert signals.started.wait(PATIENCE)
+        time.sleep(0.08)
+
     @workflow(name="timed")
     async def timed() -> None:
         await currant.step(time.sleep, 0.05)
-        await asyncio.gather(currant.step(time.sleep, 0.08), ten_times.run(1))
+        await asyncio.gather(currant.step(lasts_until_then), beside_it.run())
 
     run = timed.submit()
     run.result(PATIENCE)

@@ -66,16 +66,16 @@ fn a_backlog_that_nobody_here_can_run_does_not_delay_what_comes_after() {
     let books = Books::open();
     books.submit_to("default", "other:g", 0, 60_000);
     let engine = books.engine(1);
-    // The first finds out that the way from the start is long, the next go the short way.
+    // The first finds out that the way from the start is long, the next go the short way: one of them when the machine
+    // has nothing else to do just then.
     let mut waits = Vec::new();
-    for _ in 0..4 {
+    until("one that went the short way", || {
         books.submit(1);
         let claimed = take(&engine, 1);
         waits.push(claimed[0].wait_us);
         succeed(&engine, &claimed[0]);
-    }
-    let quickest = waits.iter().min().expect("four");
-    assert!(*quickest < 10_000, "{waits:?} us");
+        waits.last().is_some_and(|wait| *wait < 10_000).then_some(())
+    });
 }
 
 #[test]

@@ -54,7 +54,8 @@ fn close_is_over_in_time_even_when_the_database_stands_still() {
     succeed(&engine, &claimed[0]);
     let before = Instant::now();
     engine.close(Duration::from_millis(100));
-    assert!(before.elapsed() < Duration::from_secs(2));
+    // One that waits for the database takes as long as a statement may: half a minute.
+    assert!(before.elapsed() < Duration::from_secs(10));
     books.run("ROLLBACK");
 }
 
@@ -98,8 +99,8 @@ fn a_silent_host_is_given_up_in_time() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let mut target = target_at("127.0.0.1", listener.local_addr().expect("an address").port());
     target.connect_timeout = Duration::from_millis(300);
-    let before = Instant::now();
     let books = Books::open();
+    let before = Instant::now();
     let error = Engine::connect(target, books.config(1)).err().expect("nobody answers");
     assert!(error.to_string().contains("no answer from 127.0.0.1"), "{error}");
     assert!(before.elapsed() < Duration::from_secs(3));

@@ -63,14 +63,12 @@ fn a_free_lock_is_fatal_the_second_time_only() {
     let books = Books::open();
     books.dead_pool(2, "");
     let engine = books.engine(2);
-    assert_eq!(
-        books.count("currant.pools WHERE suspect_since IS NOT NULL AND lost_at IS NULL"),
-        1,
-        "suspected at start"
-    );
-    let before = std::time::Instant::now();
+    assert_eq!(books.count("currant.pools WHERE suspect_since IS NOT NULL"), 1, "suspected at start");
     assert_eq!(take(&engine, 2).len(), 2);
-    let waited = before.elapsed().as_secs_f64();
+    // By the server's clock: how long this test took to look is not of it.
+    let waited =
+        books.value("SELECT extract(epoch FROM lost_at - suspect_since) FROM currant.pools WHERE name = 'dead'");
+    let waited: f64 = waited.parse().expect("a number");
     assert!((2.5..5.0).contains(&waited), "dead after {waited:.1} s");
 }
 
@@ -126,7 +124,7 @@ fn what_a_lost_pool_leaves_behind_later_is_found() {
     ));
     let before = std::time::Instant::now();
     take(&engine, 1);
-    assert!(before.elapsed().as_secs() < 6);
+    assert!(before.elapsed().as_secs() < 10, "at one of the next two renewals");
 }
 
 #[test]
