@@ -29,6 +29,7 @@ pub mod settle;
 pub mod settler;
 pub mod signal;
 pub mod sql;
+pub mod submit;
 pub mod telemetry;
 pub mod tls;
 pub mod upkeep;
