@@ -205,6 +205,24 @@ class Engine:
         1970. Nothing happens if the pool was declared lost meanwhile."""
     def unreserve(self, id: bytes, is_in_doubt: bool) -> None:
         """A reserved execution was not written as running; in doubt, the engine looks, and gives it back."""
+    def submit(
+        self,
+        id: bytes,
+        job: str,
+        queue: str,
+        priority: int,
+        retries: int | None,
+        options: str | None,
+        args: bytes,
+    ) -> bool:
+        """Write an execution that is due at once, as running here, and wait without the GIL until it is on disk; `take`
+        gives it next. False: nothing was done, since something else waits, all workers are busy, another thread submits
+        at this moment, or this pool doesn't run it.
+
+        Raises:
+            DatabaseUnavailable: it may have been written or not.
+            KeyboardInterrupt: the wait was interrupted; it goes on being written.
+        """
     def take(self, max: int) -> list[Claimed]:
         """Hand over at most `max` prefetched executions, in order; [] when there are none, or when too
         many outcomes wait to be settled (back-pressure)."""

@@ -11,6 +11,8 @@ import concurrent.futures
 import contextvars
 import logging
 import os
+import select
+import selectors
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -24,6 +26,11 @@ T = TypeVar("T")
 
 _log = logging.getLogger("currant")
 
+_SHORT_S = 0.02
+"""Of longer waits a millisecond is nothing."""
+_FD_SETSIZE = 1024
+"""`select` takes no descriptor from here on."""
+
 _WAIT_SLICE_S = 0.5
 """Waits in slices, so that an interrupt is seen even where the platform's lock waits ignore it."""
 
@@ -36,6 +43,40 @@ class _Loop(asyncio.SelectorEventLoop):
     run_until_complete = asyncio.BaseEventLoop.run_until_complete
     _run_once = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]
     _check_running = asyncio.BaseEventLoop._check_running  # type: ignore[attr-defined]
+
+
+if hasattr(selectors, "EpollSelector"):
+
+    class _FineSelector(selectors.EpollSelector):
+        """Epoll whose short waits end when they should. Its own end at the next whole millisecond, so timers of that
+        length fire late and all at once: 64 workers with handlers of 1 ms ended 10 to 20 % fewer of them."""
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            if timeout is not None and 0 < timeout < _SHORT_S and self.fileno() < _FD_SETSIZE:
+                select.select((self,), (), (), timeout)
+                timeout = 0
+            return super().select(timeout)
+
+else:
+    _FineSelector = selectors.DefaultSelector  # type: ignore[misc, assignment]
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """A loop as `CURRANT_LOOP` says: asyncio's own, or uvloop's, of the extra of that name.
+
+    Raises:
+        CurrantError: it says something else, or uvloop isn't there.
+    """
+    choice = os.environ.get("CURRANT_LOOP") or "asyncio"
+    if choice == "asyncio":
+        return _Loop(_FineSelector())
+    if choice != "uvloop":
+        raise CurrantError(f"CURRANT_LOOP is asyncio or uvloop, not {choice!r}")
+    try:
+        import uvloop
+    except ImportError as error:
+        raise CurrantError("CURRANT_LOOP=uvloop needs the extra: pip install 'currant-lab[uvloop]'") from error
+    return uvloop.new_event_loop()
 
 
 class BackgroundLoop:
@@ -68,7 +109,7 @@ class BackgroundLoop:
 
     def _start(self) -> None:
         ready = threading.Event()
-        loop = _Loop()
+        loop = _new_loop()
 
         def run() -> None:
             asyncio.set_event_loop(loop)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 import os
 from collections.abc import Callable, Coroutine, Sequence
@@ -26,7 +25,7 @@ from currant_lab.database.inspect import Ended, ExecutionInfo
 from currant_lab.database.submit import NewExecution, Placement, insert_with
 from currant_lab.errors import CurrantError, InvalidArguments, UnknownExecution
 from currant_lab.ids import new_id, parse_id
-from currant_lab.loop import background, wait
+from currant_lab.loop import background
 from currant_lab.outcomes import Outcome
 from currant_lab.pool.echo import echoes
 from currant_lab.settings import Settings
@@ -156,15 +155,15 @@ class Client:
         """
         if background.is_current:
             raise use_await("use `await job.asubmit(...)`")
-        ticket: concurrent.futures.Future[None] = concurrent.futures.Future()
-        handle = self._add(placement, args, ticket)
-        wait(ticket)
+        handle, row = self._new(placement, args)
+        self._submitter.submit(row)
         return handle
 
     async def asubmit(self, placement: Placement, args: bytes) -> Execution:
         """`submit` from any loop. Many at once share statements."""
         ticket: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        handle = self._add(placement, args, ticket)
+        handle, row = self._new(placement, args)
+        self._submitter.add(row, ticket)
         await ticket
         return handle
 
@@ -174,17 +173,14 @@ class Client:
         await insert_with(connection, self.database.schema, row)
         return Execution(self, row.id, placement)
 
-    def _add(
-        self, placement: Placement, args: bytes, ticket: concurrent.futures.Future[None] | asyncio.Future[None]
-    ) -> Execution:
+    def _new(self, placement: Placement, args: bytes) -> tuple[Execution, NewExecution]:
         if self.is_closed:
             raise CurrantError("this client is closed: currant.start() opens another")
         row = NewExecution.make(new_id(), placement, args)
         echoes.note([row.id])
         handle = Execution(self, row.id, placement)
         self.follow(handle)
-        self._submitter.add(row, ticket)
-        return handle
+        return handle, row
 
     def follow(self, handle: Execution) -> None:
         """What a local pool tells of its end goes to this handle: a wait for it costs no query then."""

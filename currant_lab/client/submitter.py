@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from currant_lab.database.submit import NewExecution, insert, insert_again, insert_here
 from currant_lab.errors import CurrantError, DatabaseUnavailable
-from currant_lab.loop import background
+from currant_lab.loop import background, wait
 
 if TYPE_CHECKING:
     from currant_lab.database.connect import Database
@@ -32,7 +32,16 @@ Ticket = concurrent.futures.Future[None] | asyncio.Future[None]
 
 
 class Here(Protocol):
-    """A pool in this process that can run at once what is submitted. Called on the background loop."""
+    """A pool in this process that can run at once what is submitted.
+
+    All but `submit` is called on the background loop."""
+
+    def submit(self, row: NewExecution) -> bool:
+        """From any other thread: write it as running and wait until it is on disk; False where nothing was done.
+
+        Raises:
+            DatabaseUnavailable: it may have been written or not.
+        """
 
     def reserve(self, row: NewExecution) -> int | None:
         """Keep an idle worker for it; the pool's id, or None."""
@@ -67,6 +76,24 @@ class Submitter:
         self._is_closing = False
         self._more = asyncio.Event()
         self._in_flight: list[tuple[NewExecution, Ticket]] = []
+        # Those that another way has been tried for, and may be there.
+        self._in_doubt: set[bytes] = set()
+
+    def submit(self, row: NewExecution) -> None:
+        """Write `row` and wait until it is on disk, from any thread but the loop's; without a turn of it, where the
+        pool of this process has an idle worker for it."""
+        here, is_in_doubt = self.here, False
+        if here is not None and row.is_due:
+            try:
+                if here.submit(row):
+                    return
+            except CurrantError:  # whatever it was: if it lasts, the other way will tell
+                is_in_doubt = True
+        ticket: concurrent.futures.Future[None] = concurrent.futures.Future()
+        if is_in_doubt:
+            self._in_doubt.add(row.id)
+        self.add(row, ticket)
+        wait(ticket)
 
     def add(self, row: NewExecution, ticket: Ticket) -> None:
         """Write `row` with the next statement; `ticket` resolves when it is on disk. A ticket that is cancelled
@@ -100,7 +127,9 @@ class Submitter:
             try:
                 async with self._database.acquire() as conn:
                     while await self._await_group():
-                        if not await self._write_here(conn):
+                        if self._is_in_doubt():
+                            await self._write_again()
+                        elif not await self._write_here(conn):
                             self._done(await insert(self._database, conn, [row for row, _ in self._in_flight]))
             except Exception as error:  # noqa: BLE001 - it belongs to those who wait for the tickets
                 # Without a connection there is no group yet, and one has to be told.
@@ -143,6 +172,7 @@ class Submitter:
 
     def _done(self, sent: Sequence[str]) -> None:
         group, self._in_flight = self._in_flight, []
+        self._in_doubt.difference_update(row.id for row, _ in group)
         _resolve([ticket for _, ticket in group], None)
         self._after(sent)
 
@@ -152,25 +182,35 @@ class Submitter:
         if rows and isinstance(error, DatabaseUnavailable) and is_passing(error):
             async for _ in patiently_again(self._patience):
                 try:
-                    sent = await insert_again(self._database, rows)
-                    if self.here is not None and len(rows) == 1:
-                        self.here.unreserve(rows[0], is_in_doubt=True)  # by now it is known to be there
-                    return self._done(sent)
+                    return await self._write_again()
                 except Exception as again:  # noqa: BLE001 - as above
                     error = again
                     if not (isinstance(again, DatabaseUnavailable) and is_passing(again)):
                         break
         group, self._in_flight = self._in_flight, []
+        self._in_doubt.difference_update(row.id for row, _ in group)
         return _resolve([ticket for _, ticket in group], error)
+
+    def _is_in_doubt(self) -> bool:
+        return len(self._in_flight) == 1 and self._in_flight[0][0].id in self._in_doubt
+
+    async def _write_again(self) -> None:
+        """Write what may be there already."""
+        rows = [row for row, _ in self._in_flight]
+        sent = await insert_again(self._database, rows)
+        if self.here is not None and len(rows) == 1:
+            self.here.unreserve(rows[0], is_in_doubt=True)  # by now it is known to be there
+        self._done(sent)
 
     def _next_group(self) -> list[tuple[NewExecution, Ticket]]:
         group: list[tuple[NewExecution, Ticket]] = []
         size = 0
         while self._queue and len(group) < _ROWS and size < _BYTES:
-            if self._queue[0][0].ties is not None and group:
+            is_alone = self._queue[0][0].ties is not None or self._queue[0][0].id in self._in_doubt
+            if is_alone and group:
                 break  # one that waits for others may be refused, and goes alone
             row, ticket = self._queue.popleft()
-            if row.ties is not None:
+            if is_alone:
                 return [] if ticket.cancelled() else [(row, ticket)]
             if not ticket.cancelled():
                 group.append((row, ticket))

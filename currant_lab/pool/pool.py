@@ -276,7 +276,21 @@ class Pool:
         if self._state == "running":
             self._engine.wake()
 
-    # For submits of this process, on the background loop: an idle pool needs no claim.
+    # For submits of this process: an idle pool needs no claim. All but `submit` on the background loop.
+
+    def submit(self, row: NewExecution) -> bool:
+        """From any other thread: write an execution that is due at once, as running here, and wait until it is on disk.
+        It starts then. False where nothing was done: no worker is idle for it.
+
+        Raises:
+            DatabaseUnavailable: it may have been written or not.
+        """
+        if self._state != "running":
+            return False
+        place = row.placement
+        return self._engine.submit(
+            row.id, place.job, place.queue, place.priority, place.retries, place.options, row.args
+        )
 
     def reserve(self, row: NewExecution) -> int | None:
         """Keep an idle worker for an execution that is about to be written as running here: the pool's id for it.

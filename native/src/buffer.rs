@@ -1,5 +1,6 @@
 //! What this pool has claimed: the executions that wait for a worker, and those that workers hold.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -185,9 +186,9 @@ impl Buffer {
     }
 
     /// Keeps a worker for an execution that is about to be written as running here. Refused where another would have to
-    /// wait for it.
+    /// wait for it: all that are ready have idle workers too.
     pub fn reserve(&mut self, key: Key, now: Instant) -> bool {
-        let may = self.ready.is_empty() && self.idle() > 0 && !self.is_isolating(now);
+        let may = self.idle() > self.buffered() && !self.is_isolating(now);
         may && self.reserved.insert(key)
     }
 
@@ -213,7 +214,7 @@ impl Buffer {
         self.want(now) > 0 && (self.buffered() <= self.prefetch(now) / 2 || self.buffered() < idle)
     }
 
-    /// Adds what a claim brought, already in order.
+    /// Adds what a claim brought, already in order; what is urgent goes ahead of what waits.
     pub fn push(&mut self, claimed: Vec<Claimed>) {
         for execution in &claimed {
             self.mean_args += (execution.args.len() as f64 - self.mean_args) * MEAN_WEIGHT;
@@ -221,7 +222,13 @@ impl Buffer {
         if let Some(last) = claimed.iter().find(|execution| execution.is_last_chance()) {
             self.alone = Some((last.key(), None));
         }
+        let highest = claimed.iter().map(|execution| execution.priority).max();
+        let is_urgent = highest.is_some_and(|highest| self.ready.iter().any(|waits| waits.priority < highest));
         self.ready.extend(claimed);
+        if is_urgent {
+            // It was submitted after a backlog had been claimed; those of one priority keep their order.
+            self.ready.make_contiguous().sort_by_key(|execution| Reverse(execution.priority));
+        }
     }
 
     /// Hands over at most `max` executions and says how long each has waited.

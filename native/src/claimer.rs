@@ -33,7 +33,12 @@ pub struct Claimer {
     backend: Option<i32>,
     /// That of a connection that was lost with a claim under way.
     pub(crate) lost_backend: Option<i32>,
-    pub(crate) reconcile_at: Instant,
+    /// The last look at what the books say we hold.
+    pub(crate) looked: Instant,
+    /// From that to the next, while nothing new is held.
+    pub(crate) pause: Duration,
+    /// How many had been claimed at the last look.
+    pub(crate) held_at_look: u64,
     pub(crate) cursors: Cursors,
     /// A claim's answer was lost: the database may think that we hold more than we know of.
     pub(crate) is_in_doubt: bool,
@@ -51,7 +56,9 @@ impl Claimer {
             db,
             backend: None,
             lost_backend: None,
-            reconcile_at: now + RECONCILE_EVERY,
+            looked: now,
+            pause: RECONCILE_EVERY,
+            held_at_look: 0,
             poll_at: now,
         }
     }
@@ -90,7 +97,7 @@ impl Claimer {
 
     async fn wait_and_claim(&mut self) -> Result<()> {
         self.is_in_doubt |= self.core.is_in_doubt.swap(false, Ordering::SeqCst);
-        if self.is_in_doubt || self.reconcile_at <= Instant::now() {
+        if self.is_in_doubt || self.next_reconcile() <= Instant::now() {
             self.reconcile().await?;
         }
         self.learn_backend().await?;
@@ -114,7 +121,8 @@ impl Claimer {
     async fn rest(&mut self) -> Result<()> {
         let core = Arc::clone(&self.core);
         let mut phase = core.phase.subscribe();
-        let next_look = self.next_look().min(Instant::now() + self.patience()).min(self.reconcile_at);
+        // No submit here rings for the sake of the look at the books: to see whether one is due costs nothing.
+        let next_look = self.next_look().min(Instant::now() + self.patience().min(RECONCILE_EVERY));
         let Some(db) = &self.db else {
             return Ok(());
         };

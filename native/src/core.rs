@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
-use crate::buffer::{Buffer, Key};
-use crate::db::Target;
+use crate::buffer::{Buffer, Claimed, Key};
+use crate::db::{Db, Target};
 use crate::machine::Machine;
 use crate::outbox::Outbox;
 use crate::signal::Signal;
@@ -53,12 +54,14 @@ pub struct News {
     pub trouble: Option<String>,
 }
 
-/// Which of the three connections is meant.
+/// Which connection is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     Claims,
     Settles,
     Keeper,
+    /// A fourth, made when a thread first submits.
+    Submits,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +114,8 @@ pub struct Core {
     pub is_drained: AtomicBool,
     /// A submit as running here was not answered: the claimer is to look what we hold.
     pub is_in_doubt: AtomicBool,
+    /// The way of single submits; locked while one is under way.
+    pub submits: Arc<tokio::sync::Mutex<Option<Db>>>,
     pub errands: Errands,
     pub news: Mutex<News>,
     pub links: Mutex<Links>,
@@ -162,6 +167,36 @@ impl Core {
 
     pub fn count_statement(&self) {
         self.tally.lock().totals.statements += 1;
+    }
+
+    /// The row of a reserved one is on disk: it is the next to start. Not if the pool was declared lost meanwhile, for
+    /// then it is others'.
+    pub fn hand_over(&self, pool: i32, claimed: Claimed) {
+        let mut buffer = self.buffer.lock();
+        if !buffer.unreserve(claimed.key()) || pool != self.pool() {
+            return;
+        }
+        self.tally.lock().handed(&claimed.queue);
+        buffer.push(vec![claimed]);
+        drop(buffer);
+        self.ring_keeper();
+    }
+
+    /// A reserved one was not written as running here; `is_in_doubt`: it may have been.
+    pub fn unreserve(&self, id: Uuid, is_in_doubt: bool) {
+        self.buffer.lock().unreserve((id, 1));
+        if is_in_doubt {
+            self.is_in_doubt.store(true, Ordering::SeqCst);
+            self.wakes.ring();
+        }
+    }
+
+    /// The pool's own names, so that a job's is one text however many of its executions there are.
+    pub fn shared_names(&self, job: &str, queue: &str) -> (Arc<str>, Arc<str>) {
+        let shared = |names: &[Arc<str>], name: &str| {
+            names.iter().find(|known| &***known == name).map_or_else(|| Arc::from(name), Arc::clone)
+        };
+        (shared(&self.job_names(), job), shared(&self.queues, queue))
     }
 
     /// Puts a connection's state into the news.

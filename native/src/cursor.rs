@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Under a backlog the start is looked at this often.
-const RESCAN_EVERY: Duration = Duration::from_millis(100);
+/// Under a backlog the start is looked at this often: what is urgent waits so long at most, and as long again in the
+/// claim before and in its own.
+const RESCAN_EVERY: Duration = Duration::from_millis(50);
 /// A scan from the start up to this long is cheap: on a drained queue it is repeated whenever there is reason.
 const CHEAP: Duration = Duration::from_millis(5);
 /// Dearer scans take at most a tenth of the time, but one is made this often come what may.

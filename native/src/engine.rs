@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
@@ -48,6 +48,7 @@ pub struct Stats {
 /// One pool's engine. Dropping it ends its threads without a goodbye; `close` says one.
 pub struct Engine {
     core: Arc<Core>,
+    handle: Handle,
     running: Mutex<Option<(Runtime, Tasks)>>,
 }
 
@@ -68,12 +69,22 @@ impl Engine {
             }
         });
         match begun {
-            Ok(tasks) => Ok(Engine { core, running: Mutex::new(Some((runtime, tasks))) }),
+            Ok(tasks) => {
+                Ok(Engine { core, handle: runtime.handle().clone(), running: Mutex::new(Some((runtime, tasks))) })
+            }
             Err(error) => {
                 runtime.shutdown_timeout(Duration::from_millis(200));
                 Err(Error::of_start(error))
             }
         }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     pub fn pool_id(&self) -> i32 {
@@ -109,36 +120,19 @@ impl Engine {
         core.buffer.lock().reserve((id, 1), Instant::now()).then_some(pool)
     }
 
-    /// The row of a reserved one is on disk: it is the next to start. Not if the pool was declared lost meanwhile, for
-    /// then it is others'.
+    /// The row of a reserved one is on disk: see `Core::hand_over`.
     pub fn hand_over(&self, pool: i32, claimed: Claimed) {
-        let core = &self.core;
-        let mut buffer = core.buffer.lock();
-        if !buffer.unreserve(claimed.key()) || pool != core.pool() {
-            return;
-        }
-        core.tally.lock().handed(&claimed.queue);
-        buffer.push(vec![claimed]);
-        drop(buffer);
-        core.ring_keeper();
+        self.core.hand_over(pool, claimed);
     }
 
-    /// A reserved one was not written as running here; `is_in_doubt`: it may have been.
+    /// A reserved one was not written as running here: see `Core::unreserve`.
     pub fn unreserve(&self, id: Uuid, is_in_doubt: bool) {
-        let core = &self.core;
-        core.buffer.lock().unreserve((id, 1));
-        if is_in_doubt {
-            core.is_in_doubt.store(true, Ordering::SeqCst);
-            core.wakes.ring();
-        }
+        self.core.unreserve(id, is_in_doubt);
     }
 
-    /// The pool's own names, so that a job's is one text however many of its executions there are.
+    /// See `Core::shared_names`.
     pub fn shared_names(&self, job: &str, queue: &str) -> (Arc<str>, Arc<str>) {
-        let shared = |names: &[Arc<str>], name: &str| {
-            names.iter().find(|known| &***known == name).map_or_else(|| Arc::from(name), Arc::clone)
-        };
-        (shared(&self.core.job_names(), job), shared(&self.core.queues, queue))
+        self.core.shared_names(job, queue)
     }
 
     /// Hands over at most `max` executions; none under back-pressure.

@@ -1,7 +1,8 @@
 //! The engine of Currant Lab: claims, settles, listens and keeps the lease, without Python and without the GIL.
 //!
 //! Three tasks on three connections: [`claimer`] fills the buffer, [`settler`] empties the outbox, [`keeper`] does the
-//! rest. They share [`core`]; [`engine`] is what callers hold; `python` wraps it and is the only part that knows PyO3.
+//! rest; [`submit`] writes single submits of its own process on a fourth. They share [`core`]; [`engine`] is what callers
+//! hold; `python` wraps it and is the only part that knows PyO3.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod begin;
@@ -29,6 +30,7 @@ pub mod settle;
 pub mod settler;
 pub mod signal;
 pub mod sql;
+pub mod submit;
 pub mod telemetry;
 pub mod tls;
 pub mod upkeep;

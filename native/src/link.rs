@@ -1,4 +1,4 @@
-//! The engine's three connections: each made, lost and made again on its own.
+//! The engine's connections: each made, lost and made again on its own.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -56,6 +56,7 @@ pub async fn prepare(core: &Core, role: Role, db: &Db) -> Result<()> {
         Role::Claims => &core.sql.pin_claim,
         Role::Settles => &core.sql.pin_settle,
         Role::Keeper => &core.sql.pin_keeper,
+        Role::Submits => return Ok(()),
     };
     db.batch(settings, KEEPER_LIMIT).await
 }

@@ -16,8 +16,17 @@ use crate::release::release;
 /// A statement that was given up, on whatever connection, may have been done after all, and later than any look that
 /// follows it: behind a pooler nobody can end it. Without another look what it wrote would be running here for ever.
 pub(crate) const RECONCILE_EVERY: Duration = Duration::from_secs(15);
+/// A pool that has held nothing new since its last look waits twice as long each time, up to this: what is still to
+/// come then, comes from a server that has been stuck for minutes.
+const RECONCILE_IDLE: Duration = Duration::from_secs(240);
 
 impl Claimer {
+    /// When to look again.
+    pub(crate) fn next_reconcile(&self) -> Instant {
+        let held = self.core.tally.lock().totals.claims.claimed;
+        self.looked + if held == self.held_at_look { self.pause } else { RECONCILE_EVERY }
+    }
+
     /// Finds what the database thinks we hold and we know nothing of, and gives it back.
     pub(crate) async fn reconcile(&mut self) -> Result<()> {
         let Some(db) = &self.db else {
@@ -47,7 +56,10 @@ impl Claimer {
         };
         release(&core, db, &unknown, WORK_LIMIT).await?;
         let was_in_doubt = std::mem::take(&mut self.is_in_doubt);
-        self.reconcile_at = Instant::now() + RECONCILE_EVERY;
+        let held = core.tally.lock().totals.claims.claimed;
+        let is_quiet = held == std::mem::replace(&mut self.held_at_look, held) && unknown.is_empty() && !was_in_doubt;
+        self.pause = if is_quiet { (self.pause * 2).min(RECONCILE_IDLE) } else { RECONCILE_EVERY };
+        self.looked = Instant::now();
         self.lost_backend = None;
         if was_in_doubt || !unknown.is_empty() {
             self.cursors.mark_all();

@@ -9,6 +9,9 @@ pub struct Statement {
     pub text: String,
 }
 
+/// Python's client speaks it too.
+const SUBMIT_HERE: &str = include_str!("../../currant_lab/database/sql/execution_submit_here.sql");
+
 macro_rules! statements {
     ($($name:ident),* $(,)?) => {
         /// Every statement of the engine, for one schema.
@@ -16,6 +19,7 @@ macro_rules! statements {
         pub struct Sql {
             pub schema: String,
             $(pub $name: Statement,)*
+            pub submit_here: Statement,
         }
 
         impl Sql {
@@ -29,6 +33,7 @@ macro_rules! statements {
                             .replace("-- include ending", include_str!("../sql/ending.sql"))
                             .replace("currant", schema),
                     },)*
+                    submit_here: Statement { name: "submit_here", text: SUBMIT_HERE.replace("currant", schema) },
                 })
             }
 

@@ -211,3 +211,14 @@ fn one_on_its_last_chance_waits_for_an_idle_pool_but_not_for_ever() {
     buffer.looked_for_last_chance(late);
     assert!(!buffer.takes_last_chance(late));
 }
+
+#[test]
+fn what_is_urgent_goes_ahead_of_what_waits_in_the_buffer() {
+    let mut buffer = Buffer::new(1);
+    let of = |number: u128, priority: i16| Claimed { priority, ..claimed(number) };
+    buffer.push(vec![of(1, 5), of(2, 0), of(3, 0)]);
+    buffer.push(vec![of(9, 10), of(10, 10), of(11, 5)]);
+    buffer.push(vec![of(4, 0)]);
+    let order: Vec<u128> = buffer.take(10, Instant::now()).iter().map(|one| one.id.as_u128()).collect();
+    assert_eq!(order, [9, 10, 1, 11, 2, 3, 4]);
+}

@@ -20,7 +20,8 @@ def start(leased: Leased) -> Iterator[Callable[..., Pool]]:
     """Starts the pool of this process on the leased schema; it is stopped after the test."""
 
     def begin(**settings: Any) -> Pool:
-        return currant.start(database=leased.url, schema=leased.schema, **({"name": "lab", "workers": 4} | settings))
+        place = {"database": leased.url, "schema": leased.schema}
+        return currant.start(**(place | {"name": "lab", "workers": 4} | settings))
 
     yield begin
     currant.stop(drain=False)

@@ -1,3 +1,4 @@
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -13,6 +14,7 @@ use crate::db::Target;
 use crate::engine::{Engine, Report};
 use crate::error::Error;
 use crate::outbox::Status;
+use crate::submit::New;
 use crate::tls::TlsConfig;
 
 /// Claims, prefetches, settles and keeps the lease for one pool, on threads of its own.
@@ -125,6 +127,35 @@ impl PyEngine {
         Ok(())
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the columns of a row, one by one")]
+    fn submit(
+        &self,
+        py: Python<'_>,
+        id: &[u8],
+        job: String,
+        queue: String,
+        priority: i16,
+        retries: Option<i16>,
+        options: Option<String>,
+        args: Vec<u8>,
+    ) -> PyResult<bool> {
+        let new = New { id: id_of(id)?, job, queue, priority, retries, options, args };
+        let Some(mut answer) = self.0.submit(new) else {
+            return Ok(false);
+        };
+        loop {
+            let (told, again) = py.detach(move || (answer.recv_timeout(INTERRUPT_EVERY), answer));
+            match told {
+                Ok(written) => return Ok(written.map(|()| true)?),
+                Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::Unavailable("the engine is closing".to_owned()).into());
+                }
+            }
+            answer = again;
+        }
+    }
+
     fn take(&self, py: Python<'_>, max: usize) -> Vec<PyClaimed> {
         PyClaimed::all(py, self.0.take(max))
     }
@@ -192,6 +223,9 @@ impl PyEngine {
         PyStats(self.0.stats())
     }
 }
+
+/// A wait in Rust looks this often whether it was interrupted.
+const INTERRUPT_EVERY: Duration = Duration::from_millis(100);
 
 /// A retry waits a hundred years at most: more than that PostgreSQL may not be able to date.
 const LONGEST_DELAY: f64 = 100.0 * 366.0 * 86_400.0;

@@ -13,5 +13,6 @@ mod promoting;
 mod quiet;
 mod reconnecting;
 mod settling;
+mod submitting;
 mod telling;
 mod totals;
