@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import pwd
-import random
 import shutil
 import signal
 import socket

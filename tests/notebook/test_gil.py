@@ -42,8 +42,7 @@ def test_handlers_run_beside_a_cell_that_computes_and_the_lease_outlives_a_held_
         assert settled > 300, "4 workers with naps of 20 ms could do 2,000 in 10 s"
         assert kernel.run(HOLDS).text == "True"
     assert len(lease.ages) > 100
-    # It is renewed every five seconds; were it for the cell to let it be, twenty would have passed.
-    assert max(lease.ages) < 10, "seconds since the lease was renewed, as the database saw it"
+    assert max(lease.ages) < 6, "seconds since the lease was renewed, as the database saw it"
     assert len(lease.renewals) >= 5
     assert kernel.run("b.cancel() > 0, {e.attempt for e in b[:10]}").text == "(True, {1})"
     assert kernel.run("currant.pool().stats().rescued").text == "0"
