@@ -8,6 +8,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOK_S = 0.25
+_TELL_S = 1.0
+"""A handler that blocks the loop delays the stop, but not for ever the word of it."""
 _HANGING = 3
 """So many signals end the process even if a handler can't be ended."""
 
@@ -114,6 +117,9 @@ def _serve(args: Namespace, pool: Pool, inbox: Inbox) -> int:
     inbox.get()
     stopping = threading.Thread(target=_stop, args=(pool, inbox), name="currant stop", daemon=True)
     stopping.start()
+    told_by = time.monotonic() + _TELL_S
+    while pool.is_running and time.monotonic() < told_by:  # what is submitted after the note is left to others
+        time.sleep(0.005)
     _note(args, "draining: what runs ends first; once more stops at once")
     received = 1
     with waiting("draining") as progress:

@@ -340,8 +340,8 @@ class Pool:
             await self._runner.abandon(_END_GRACE_S)  # the stop that waits for the handlers goes on at once
         if self._state != "running":
             return
-        self._state = "stopping"
         self._engine.stop_claiming()
+        self._state = "stopping"
         if drain and not await self._runner.drain(timeout):
             _log.warning("stopping with %d handlers still running: they are cancelled", self._runner.busy)
         await self._runner.abandon(_END_GRACE_S)
