@@ -130,7 +130,6 @@ pub fn new_core(target: Target, mut config: PoolConfig) -> Result<Core> {
         is_claimable: AtomicBool::new(false),
         is_drained: AtomicBool::new(false),
         is_in_doubt: AtomicBool::new(false),
-        submits: Arc::default(),
         errands: Errands::default(),
         news: Mutex::new(News::default()),
         links: Mutex::new(Links::default()),

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::buffer::{Buffer, Claimed, Key};
-use crate::db::{Db, Target};
+use crate::db::Target;
 use crate::machine::Machine;
 use crate::outbox::Outbox;
 use crate::signal::Signal;
@@ -114,8 +114,6 @@ pub struct Core {
     pub is_drained: AtomicBool,
     /// A submit as running here was not answered: the claimer is to look what we hold.
     pub is_in_doubt: AtomicBool,
-    /// The way of single submits; locked while one is under way.
-    pub submits: Arc<tokio::sync::Mutex<Option<Db>>>,
     pub errands: Errands,
     pub news: Mutex<News>,
     pub links: Mutex<Links>,

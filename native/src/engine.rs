@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Runtime;
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ use crate::core::{Core, News, Phase, PoolConfig};
 use crate::db::Target;
 use crate::error::{Error, Result};
 use crate::outbox::{BATCH, Outcome, Status};
+use crate::submit::Ways;
 use crate::telemetry::Totals;
 use crate::wake::Reason;
 
@@ -48,7 +49,7 @@ pub struct Stats {
 /// One pool's engine. Dropping it ends its threads without a goodbye; `close` says one.
 pub struct Engine {
     core: Arc<Core>,
-    handle: Handle,
+    submits: Ways,
     running: Mutex<Option<(Runtime, Tasks)>>,
 }
 
@@ -69,9 +70,7 @@ impl Engine {
             }
         });
         match begun {
-            Ok(tasks) => {
-                Ok(Engine { core, handle: runtime.handle().clone(), running: Mutex::new(Some((runtime, tasks))) })
-            }
+            Ok(tasks) => Ok(Engine { core, submits: Ways::default(), running: Mutex::new(Some((runtime, tasks))) }),
             Err(error) => {
                 runtime.shutdown_timeout(Duration::from_millis(200));
                 Err(Error::of_start(error))
@@ -83,8 +82,8 @@ impl Engine {
         &self.core
     }
 
-    pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
+    pub(crate) fn submits(&self) -> &Ways {
+        &self.submits
     }
 
     pub fn pool_id(&self) -> i32 {
@@ -287,9 +286,11 @@ impl Engine {
             return;
         };
         let deadline = tokio::time::Instant::now() + timeout;
-        let core = Arc::clone(&self.core);
+        let (core, submits) = (Arc::clone(&self.core), Arc::clone(&self.submits));
         runtime.block_on(async move {
             core.advance(Phase::Winding);
+            // What is being submitted here is given back with the rest, or not begun any more.
+            let _last_submit = timeout_at(deadline, submits.lock()).await;
             let _claimed_no_more = timeout_at(deadline, tasks.claimer).await;
             core.advance(Phase::Closing);
             let _written = timeout_at(deadline, tasks.settler).await;
@@ -300,6 +301,9 @@ impl Engine {
             let _gone = timeout_at(farewell, tasks.keeper).await;
         });
         runtime.shutdown_timeout(Duration::from_millis(500));
+        if let Ok(mut way) = self.submits.try_lock() {
+            *way = None;
+        }
         self.core.written.notify_all();
         self.core.signal.raise();
     }

@@ -3,11 +3,15 @@
 //! On a connection of their own, made at the first of them, so that a thread that submits waits neither for Python's
 //! loop nor, while a cell computes, for the GIL: each turn of that loop would cost it 5 ms.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -30,26 +34,67 @@ pub struct New {
     pub args: Vec<u8>,
 }
 
+/// Where submits are driven: in the thread that waits for them, for to wake another and be woken by it takes longer than
+/// the statement.
+pub struct Way {
+    runtime: Runtime,
+    db: Option<Db>,
+}
+
+/// The engine's way, made at first use and locked while a submit is under way.
+pub type Ways = Arc<Mutex<Option<Way>>>;
+
+/// A submit that has been begun. It goes on only while somebody waits for it.
+pub struct Submitting {
+    way: OwnedMutexGuard<Option<Way>>,
+    work: Pin<Box<dyn Future<Output = (Result<()>, Option<Db>)> + Send>>,
+}
+
 impl Engine {
     /// Begins to write it, if a worker here is idle and no other submit is under way; None: nothing was done, and it is
-    /// to be written some other way. Its answer says when it is on disk: as running here, or, in a queue that is
+    /// to be written some other way. The answer says when it is on disk: as running here, or, in a queue that is
     /// paused, as pending. After an error it may be there or not.
-    pub fn submit(&self, new: New) -> Option<Receiver<Result<()>>> {
-        let core = Arc::clone(self.core());
-        let way = Arc::clone(&core.submits).try_lock_owned().ok()?;
-        let pool = self.reserve(new.id, &new.job, &new.queue)?;
-        let (tell, answer) = sync_channel(1);
-        self.handle().spawn(async move {
-            // Whoever asked may have been interrupted: it starts all the same.
-            let _unheard = tell.send(write(&core, way, new, pool).await);
-        });
-        Some(answer)
+    pub fn submit(&self, new: New) -> Result<Option<Submitting>> {
+        let Ok(mut way) = Arc::clone(self.submits()).try_lock_owned() else {
+            return Ok(None);
+        };
+        if way.is_none() {
+            *way = Some(Way { runtime: runtime_of_caller()?, db: None });
+        }
+        let Some(pool) = self.reserve(new.id, &new.job, &new.queue) else {
+            return Ok(None);
+        };
+        let (core, mut db) = (Arc::clone(self.core()), way.as_mut().and_then(|way| way.db.take()));
+        let work = Box::pin(async move { (write(&core, &mut db, new, pool).await, db) });
+        Ok(Some(Submitting { way, work }))
     }
 }
 
-async fn write(core: &Arc<Core>, mut way: OwnedMutexGuard<Option<Db>>, new: New, pool: i32) -> Result<()> {
+impl Submitting {
+    /// Drives it, `limit` long at most; None: it is not done yet.
+    pub fn wait(&mut self, limit: Duration) -> Option<Result<()>> {
+        let (way, work) = (self.way.as_mut()?, self.work.as_mut());
+        let (written, db) = way.runtime.block_on(async { timeout(limit, work).await }).ok()?;
+        way.db = db;
+        Some(written)
+    }
+
+    /// Drives it to its end in a thread of its own: whoever waited does so no longer.
+    pub fn go_on(mut self) {
+        thread::spawn(move || self.wait(WORK_LIMIT * 2));
+    }
+}
+
+fn runtime_of_caller() -> Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::System { what: "no runtime for submits", error })
+}
+
+async fn write(core: &Arc<Core>, db: &mut Option<Db>, new: New, pool: i32) -> Result<()> {
     let (id, sent) = (new.id, Instant::now());
-    match try_write(core, &mut way, &new, pool).await {
+    match try_write(core, db, &new, pool).await {
         Ok(Some(created_at)) => {
             core.hand_over(pool, claimed(core, new, created_at, sent));
             core.signal.raise();
@@ -60,7 +105,7 @@ async fn write(core: &Arc<Core>, mut way: OwnedMutexGuard<Option<Db>>, new: New,
             Ok(())
         }
         Err(error) => {
-            *way = None;
+            *db = None;
             core.unreserve(id, true);
             Err(error)
         }
@@ -68,11 +113,11 @@ async fn write(core: &Arc<Core>, mut way: OwnedMutexGuard<Option<Db>>, new: New,
 }
 
 /// When it was created, in microseconds since 1970; None where it waits instead.
-async fn try_write(core: &Arc<Core>, way: &mut Option<Db>, new: &New, pool: i32) -> Result<Option<i64>> {
-    if way.is_none() {
-        *way = Some(open(core, Role::Submits).await?);
+async fn try_write(core: &Arc<Core>, db: &mut Option<Db>, new: &New, pool: i32) -> Result<Option<i64>> {
+    if db.is_none() {
+        *db = Some(open(core, Role::Submits).await?);
     }
-    let Some(db) = way else {
+    let Some(db) = db else {
         return Err(Error::Unavailable("there is no connection".to_owned()));
     };
     core.count_statement();

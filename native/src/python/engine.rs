@@ -1,4 +1,3 @@
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -140,19 +139,19 @@ impl PyEngine {
         args: Vec<u8>,
     ) -> PyResult<bool> {
         let new = New { id: id_of(id)?, job, queue, priority, retries, options, args };
-        let Some(mut answer) = self.0.submit(new) else {
+        let Some(mut submitting) = self.0.submit(new)? else {
             return Ok(false);
         };
         loop {
-            let (told, again) = py.detach(move || (answer.recv_timeout(INTERRUPT_EVERY), answer));
-            match told {
-                Ok(written) => return Ok(written.map(|()| true)?),
-                Err(RecvTimeoutError::Timeout) => py.check_signals()?,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::Unavailable("the engine is closing".to_owned()).into());
-                }
+            let (written, again) = py.detach(move || (submitting.wait(INTERRUPT_EVERY), submitting));
+            if let Some(written) = written {
+                return Ok(written.map(|()| true)?);
             }
-            answer = again;
+            submitting = again;
+            if let Err(interrupt) = py.check_signals() {
+                submitting.go_on();
+                return Err(interrupt);
+            }
         }
     }
 

@@ -22,8 +22,22 @@ fn new(number: u128, args: &[u8]) -> New {
 
 /// Submits as soon as the engine may, and waits for the answer.
 fn submit(engine: &Engine, make: impl Fn() -> New) -> Result<(), Error> {
-    let answer = until("an idle engine", || engine.submit(make()));
-    answer.recv_timeout(PATIENCE).expect("an answer")
+    let mut begun = until("an idle engine", || engine.submit(make()).expect("threads"));
+    begun.wait(PATIENCE).expect("an answer")
+}
+
+fn is_refused(engine: &Engine, number: u128) -> bool {
+    engine.submit(new(number, b"[]")).expect("threads").is_none()
+}
+
+#[test]
+fn one_that_nobody_waits_for_any_more_is_written_all_the_same() {
+    let books = Books::open();
+    let engine = books.engine(1);
+    let mut begun = until("an idle engine", || engine.submit(new(1, b"[]")).expect("threads"));
+    assert!(begun.wait(Duration::ZERO).is_none(), "it takes longer than nothing");
+    begun.go_on();
+    assert_eq!(take(&engine, 1)[0].id, Uuid::from_u128(1));
 }
 
 #[test]
@@ -32,10 +46,10 @@ fn what_is_submitted_to_an_idle_engine_is_on_disk_and_starts() {
     let engine = books.engine(1);
     submit(&engine, || new(1, b"[1]")).expect("written");
     assert_eq!(books.standing(), [("running".into(), 1)]);
-    assert!(engine.submit(new(2, b"[]")).is_none(), "its only worker is spoken for");
+    assert!(is_refused(&engine, 2), "its only worker is spoken for");
     let claimed = take(&engine, 1);
     assert_eq!((claimed[0].id, claimed[0].args.as_slice()), (Uuid::from_u128(1), b"[1]".as_slice()));
-    assert!(engine.submit(new(3, b"[]")).is_none(), "its only worker is busy");
+    assert!(is_refused(&engine, 3), "its only worker is busy");
     news_until(&engine, succeed(&engine, &claimed[0]));
     assert_eq!(books.standing(), [("succeeded".into(), 1)]);
 }
@@ -47,7 +61,7 @@ fn as_many_as_there_are_idle_workers_need_not_have_begun() {
     for number in 1..=3 {
         submit(&engine, || new(number, b"[]")).expect("written");
     }
-    assert!(engine.submit(new(4, b"[]")).is_none());
+    assert!(is_refused(&engine, 4));
     let ids: Vec<u128> = take(&engine, 3).iter().map(|claimed| claimed.id.as_u128()).collect();
     assert_eq!(ids, [1, 2, 3]);
 }
@@ -83,7 +97,7 @@ fn none_is_begun_when_the_end_has() {
     let claimed = take(&engine, 1);
     news_until(&engine, succeed(&engine, &claimed[0]));
     engine.stop_claiming();
-    assert!(engine.submit(new(2, b"[]")).is_none());
+    assert!(is_refused(&engine, 2));
     engine.close(Duration::from_secs(5));
-    assert!(engine.submit(new(3, b"[]")).is_none());
+    assert!(is_refused(&engine, 3));
 }
