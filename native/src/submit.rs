@@ -44,10 +44,13 @@ pub struct Way {
 /// The engine's way, made at first use and locked while a submit is under way.
 pub type Ways = Arc<Mutex<Option<Way>>>;
 
+/// How it went, and the connection if it is still good.
+type Written = (Result<()>, Option<Db>);
+
 /// A submit that has been begun. It goes on only while somebody waits for it.
 pub struct Submitting {
     way: OwnedMutexGuard<Option<Way>>,
-    work: Pin<Box<dyn Future<Output = (Result<()>, Option<Db>)> + Send>>,
+    work: Pin<Box<dyn Future<Output = Written> + Send>>,
 }
 
 impl Engine {
