@@ -108,7 +108,7 @@ async def idle_transactions(seconds: float) -> float:
     look = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
     conn = await connect(current.get().database.target, application_name="bench")
     try:
-        await conn.execute("VACUUM ANALYZE")  # or autovacuum does it meanwhile: a transaction for each table that is new
+        await conn.execute("VACUUM ANALYZE")  # or autovacuum does it meanwhile, in a transaction for each new table
         await asyncio.sleep(12)  # the start's own transactions are counted late
         before = await conn.fetchval(look)
         await asyncio.sleep(seconds)
