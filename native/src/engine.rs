@@ -16,7 +16,7 @@ use crate::core::{Core, News, Phase, PoolConfig};
 use crate::db::Target;
 use crate::error::{Error, Result};
 use crate::outbox::{BATCH, Outcome, Status};
-use crate::submit::Ways;
+use crate::submit::{New, Ways};
 use crate::telemetry::Totals;
 use crate::wake::Reason;
 
@@ -120,18 +120,13 @@ impl Engine {
     }
 
     /// The row of a reserved one is on disk: see `Core::hand_over`.
-    pub fn hand_over(&self, pool: i32, claimed: Claimed) {
-        self.core.hand_over(pool, claimed);
+    pub fn hand_over(&self, pool: i32, new: New, created_at: i64, sent: Instant) {
+        self.core.hand_over(pool, new.claimed(&self.core, created_at, sent));
     }
 
     /// A reserved one was not written as running here: see `Core::unreserve`.
     pub fn unreserve(&self, id: Uuid, is_in_doubt: bool) {
         self.core.unreserve(id, is_in_doubt);
-    }
-
-    /// See `Core::shared_names`.
-    pub fn shared_names(&self, job: &str, queue: &str) -> (Arc<str>, Arc<str>) {
-        self.core.shared_names(job, queue)
     }
 
     /// Hands over at most `max` executions; none under back-pressure.

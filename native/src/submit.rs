@@ -34,6 +34,31 @@ pub struct New {
     pub args: Vec<u8>,
 }
 
+impl New {
+    /// As claimed by the very statement that wrote it, sent at `sent`.
+    pub(crate) fn claimed(self, core: &Core, created_at: i64, sent: Instant) -> Claimed {
+        let (job, queue) = core.shared_names(&self.job, &self.queue);
+        Claimed {
+            id: self.id,
+            job,
+            queue,
+            priority: self.priority,
+            attempt: 1,
+            token: 1,
+            rescues: 0,
+            retries: self.retries,
+            batch: None,
+            created_at,
+            due_at: None,
+            claimed_at: created_at,
+            options: self.options,
+            args: self.args,
+            received: sent,
+            wait_us: 0,
+        }
+    }
+}
+
 /// Where submits are driven: in the thread that waits for them, for to wake another and be woken by it takes longer than
 /// the statement.
 pub struct Way {
@@ -99,7 +124,7 @@ async fn write(core: &Arc<Core>, db: &mut Option<Db>, new: New, pool: i32) -> Re
     let (id, sent) = (new.id, Instant::now());
     match try_write(core, db, &new, pool).await {
         Ok(Some(created_at)) => {
-            core.hand_over(pool, claimed(core, new, created_at, sent));
+            core.hand_over(pool, new.claimed(core, created_at, sent));
             core.signal.raise();
             Ok(())
         }
@@ -147,26 +172,4 @@ async fn try_write(core: &Arc<Core>, db: &mut Option<Db>, new: &New, pool: i32) 
         true => Some(row.try_get("created_at")?),
         false => None,
     })
-}
-
-fn claimed(core: &Core, new: New, created_at: i64, sent: Instant) -> Claimed {
-    let (job, queue) = core.shared_names(&new.job, &new.queue);
-    Claimed {
-        id: new.id,
-        job,
-        queue,
-        priority: new.priority,
-        attempt: 1,
-        token: 1,
-        rescues: 0,
-        retries: new.retries,
-        batch: None,
-        created_at,
-        due_at: None,
-        claimed_at: created_at,
-        options: new.options,
-        args: new.args,
-        received: sent,
-        wait_us: 0,
-    }
 }

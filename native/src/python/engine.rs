@@ -7,7 +7,6 @@ use super::claimed::PyClaimed;
 use super::id_of;
 use super::news::PyNews;
 use super::stats::PyStats;
-use crate::buffer::Claimed;
 use crate::core::PoolConfig;
 use crate::db::Target;
 use crate::engine::{Engine, Report};
@@ -86,8 +85,8 @@ impl PyEngine {
         &self,
         pool: i32,
         id: &[u8],
-        job: &str,
-        queue: &str,
+        job: String,
+        queue: String,
         priority: i16,
         retries: Option<i16>,
         options: Option<String>,
@@ -95,29 +94,10 @@ impl PyEngine {
         created_at: i64,
         sent_us_ago: u64,
     ) -> PyResult<()> {
-        let (job, queue) = self.0.shared_names(job, queue);
+        let new = New { id: id_of(id)?, job, queue, priority, retries, options, args };
         let now = Instant::now();
-        self.0.hand_over(
-            pool,
-            Claimed {
-                id: id_of(id)?,
-                job,
-                queue,
-                priority,
-                attempt: 1,
-                token: 1,
-                rescues: 0,
-                retries,
-                batch: None,
-                created_at,
-                due_at: None,
-                claimed_at: created_at,
-                options,
-                args,
-                received: now.checked_sub(Duration::from_micros(sent_us_ago)).unwrap_or(now),
-                wait_us: 0,
-            },
-        );
+        let sent = now.checked_sub(Duration::from_micros(sent_us_ago)).unwrap_or(now);
+        self.0.hand_over(pool, new, created_at, sent);
         Ok(())
     }
 
